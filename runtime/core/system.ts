@@ -1,0 +1,93 @@
+/**
+ * The only file that reads the real clock, the real generator and the process it runs in. Everything else takes them as
+ * parameters: that is what makes a run replayable. Lint denies the globals elsewhere.
+ */
+import { randomBytes, randomInt } from 'node:crypto';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { performance } from 'node:perf_hooks';
+import type { Millis } from './brand.ts';
+import type { Clock } from './clock.ts';
+import { hasCode } from './errors.ts';
+import type { Random } from './random.ts';
+
+export const systemClock: Clock = {
+  now: () => Date.now() as Millis,
+  monotonicMs: () => performance.now(),
+  after(delayMs, wake) {
+    const timer = setTimeout(wake, delayMs);
+    timer.unref();
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
+  },
+};
+
+export const systemRandom: Random = {
+  bytes: (length) => new Uint8Array(randomBytes(length)),
+  below: (bound) => randomInt(bound),
+  stream: () => systemRandom,
+};
+
+/** What tells one process from every other, dead ones included. Two processes are the same iff all five fields agree. */
+export type ProcessIdentity = {
+  readonly pid: number;
+  /** Start time in clock ticks since boot (Linux): a pid is reused, a pid with its start time is not. `''` elsewhere. */
+  readonly started: string;
+  /** The kernel's boot id (Linux), else the host's name. */
+  readonly boot: string;
+  /** The pid namespace (Linux): a pid from another namespace says nothing here. `''` elsewhere. */
+  readonly namespace: string;
+  /** The machine's name, for people and for telling a rebooted machine from another one. */
+  readonly host: string;
+};
+
+export function thisProcess(): ProcessIdentity {
+  return {
+    pid: process.pid,
+    started: startOf(process.pid) ?? '',
+    boot: readOr('/proc/sys/kernel/random/boot_id', hostname()),
+    namespace: linkOr('/proc/self/ns/pid', ''),
+    host: readOr('/etc/machine-id', '') || hostname(),
+  };
+}
+
+/**
+ * Whether the process that `identity` names still runs: `unknown` where this process cannot see (another pid namespace,
+ * another machine). A machine that has booted since cannot still run a process of the boot before.
+ */
+export function liveness(identity: ProcessIdentity, self: ProcessIdentity): 'alive' | 'dead' | 'unknown' {
+  if (identity.host !== self.host) return 'unknown';
+  if (identity.boot !== self.boot) return 'dead';
+  if (identity.namespace !== self.namespace) return 'unknown';
+  try {
+    process.kill(identity.pid, 0);
+  } catch (error) {
+    if (hasCode(error, 'ESRCH')) return 'dead';
+    if (!hasCode(error, 'EPERM')) throw error;
+  }
+  const started = startOf(identity.pid);
+  return started === undefined || started === identity.started ? 'alive' : 'dead';
+}
+
+/** Field 22 of /proc/PID/stat; the command name before it may hold spaces and parentheses, so count from the last one. */
+function startOf(pid: number): string | undefined {
+  const stat = readOr(`/proc/${pid}/stat`, '');
+  return stat === '' ? undefined : stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+}
+
+function readOr(path: string, fallback: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    if (hasCode(error, 'ENOENT') || hasCode(error, 'EACCES') || hasCode(error, 'ESRCH')) return fallback;
+    throw error;
+  }
+}
+
+function linkOr(path: string, fallback: string): string {
+  try {
+    return readlinkSync(path);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT') || hasCode(error, 'EACCES')) return fallback;
+    throw error;
+  }
+}

@@ -1,0 +1,26 @@
+import { configDefaults, defineConfig } from 'vitest/config';
+
+// Three levels, told apart by file name: no I/O; real disk, processes and brokers; containers.
+const levels = {
+  unit: { include: ['**/*.test.ts'], exclude: ['**/*.int.test.ts', '**/*.e2e.test.ts'], testTimeout: 60_000 },
+  int: { include: ['**/*.int.test.ts'], exclude: [], testTimeout: 600_000 },
+  e2e: { include: ['**/*.e2e.test.ts'], exclude: [], testTimeout: 600_000 },
+} as const;
+
+export default defineConfig({
+  test: {
+    projects: Object.entries(levels).map(([name, level]) => ({
+      resolve: { conditions: ['source'] },
+      ssr: { resolve: { conditions: ['source'] } },
+      test: {
+        name,
+        include: [...level.include],
+        exclude: [...configDefaults.exclude, ...level.exclude],
+        testTimeout: level.testTimeout,
+        expect: { requireAssertions: true },
+        pool: 'forks' as const,
+      },
+    })),
+    coverage: { provider: 'v8', include: ['runtime/**/*.ts', 'swarm/**/*.ts'], exclude: ['**/*.test.ts', '**/*.contract.ts'] },
+  },
+});
