@@ -21,6 +21,10 @@ export default defineConfig({
         pool: 'forks' as const,
       },
     })),
-    coverage: { provider: 'v8', include: ['runtime/**/*.ts', 'swarm/**/*.ts'], exclude: ['**/*.test.ts', '**/*.contract.ts'] },
+    coverage: {
+      provider: 'v8',
+      include: ['runtime/**/*.ts', 'swarm/**/*.ts'],
+      exclude: ['**/*.test.ts', '**/*.contract.ts'],
+    },
   },
 });
