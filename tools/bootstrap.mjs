@@ -100,7 +100,7 @@ function npmCi(directory) {
     );
 }
 
-/** B1. Whoever comes second finds the first one's tree in place and keeps it. */
+/** Whoever comes second finds the first one's tree in place and keeps it (B1). */
 function putInPlace(aside) {
   if (isInstalled(modules)) return;
   renameUnless('ENOENT', modules, join(aside, 'replaced'));
@@ -115,7 +115,7 @@ function renameUnless(code, from, to) {
   }
 }
 
-/** B2. */
+// B2: here, before every command.
 function checkNode() {
   const path = join(modules, 'node/bin/node');
   if (!existsSync(path)) {

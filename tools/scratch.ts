@@ -1,8 +1,9 @@
 /** Directories for the tests of the gates: gone when their scope ends. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempDisposableSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempDisposableSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { filesOf } from './tidy.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
@@ -30,13 +31,4 @@ export function plant(directory: Scratch, files: Readonly<Record<string, string>
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, text);
   }
-}
-
-/** Paths of the files that git tracks, or would track, in `directory`, as git writes them. */
-export function filesOf(directory: string): readonly string[] {
-  const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
-    cwd: directory,
-    encoding: 'utf8',
-  });
-  return listed.split('\0').filter((name) => name !== '' && existsSync(join(directory, name)));
 }
