@@ -1,0 +1,456 @@
+/**
+ * Record format 1: one event as one line of JSON, byte for byte decided by its content (docs/spec/log.md section 2).
+ *
+ * R1. A record is canonical iff `encodeRecord(decodeRecord(bytes))` equals `bytes`; nothing else is a record.
+ * R2. `encodeRecord` is the one writer of this version: fields in a fixed order, integers only, binary as base64url.
+ * R3. A payload is the author's. Its inline JSON is canonical (`json.ts`); any other bytes are opaque, with a media type.
+ */
+import { Buffer, isUtf8 } from 'node:buffer';
+import { assert } from '../core/assert.ts';
+import type { Brand, Millis } from '../core/brand.ts';
+import { fromBase64url, toBase64url, view } from '../core/bytes.ts';
+import { PAYLOAD_DEPTH_MAX, RECORD_BYTES_MAX, STREAM_ID_BYTES_MAX } from '../core/limits.ts';
+import { err, ok, type Refusal, type Result } from '../core/result.ts';
+import { type Did, parseDid } from './did.ts';
+import { type Digest, formatDigest, parseDigestText } from './digest.ts';
+import { canonicalJson, type JsonValue } from './json.ts';
+import { scanJson } from './json-scan.ts';
+
+/** A UUID (RFC 9562) in lower case, chosen by whoever appends: the idempotency key of its event. Ours are version 7. */
+export type EventId = Brand<string, 'EventId'>;
+
+/** The name of a stream: 1 to 200 characters of `A-Z a-z 0-9 . _ : / @ % + ~ -`. */
+export type StreamId = Brand<string, 'StreamId'>;
+
+/** What happened: past tense, dotted, `saga.started`. */
+export type EventType = Brand<string, 'EventType'>;
+
+/** A digest as records write it: 43 characters of base64url. */
+export type DigestText = Brand<string, 'DigestText'>;
+
+/** What a replay may do with the event: fold it, take it as a recorded answer, or read it as an effect begun or ended. */
+export type ReplayClass = 'state' | 'recorded' | 'intent' | 'outcome';
+
+/** The author's data: JSON, opaque bytes with a media type, or the digest and length of bytes in the blob store. */
+export type Payload =
+  | { readonly type: 'json'; readonly value: JsonValue }
+  | { readonly type: 'bytes'; readonly media: string; readonly bytes: Uint8Array }
+  | { readonly type: 'blob'; readonly media: string; readonly digest: DigestText; readonly length: number };
+
+/** An event of some log, this one or another, held fast by its leaf hash. */
+export type Cause = { readonly origin: DigestText; readonly index: number; readonly leaf: DigestText };
+
+/** What was decided about an action, by which rule, on which view of the facts. */
+export type RecordedDecision = {
+  readonly verdict: 'allow' | 'deny' | 'escalate';
+  readonly code: string;
+  readonly rule?: string;
+  readonly policy?: DigestText;
+  readonly trust?: { readonly score: number; readonly asOf: number };
+  readonly delegations?: readonly string[];
+  readonly epochs?: { readonly trust: number; readonly revocation: number; readonly kill: number };
+};
+
+/** Under which subject's key the payload is encrypted; without that key it is erased. */
+export type Erasure = { readonly subject: string; readonly key: string };
+
+/** One event as it stands in a log. The letter before each field is its name in the bytes. */
+export type LogRecord = {
+  /** `o` SHA-256 of the log's origin line: a record cannot move to another log. */
+  readonly origin: DigestText;
+  /** `i` Its place in the log, from 0: the leaf index. */
+  readonly index: number;
+  /** `id` */
+  readonly id: EventId;
+  /** `s` */
+  readonly stream: StreamId;
+  /** `n` Its place in the stream, from 0, without gaps. */
+  readonly version: number;
+  /** `t` */
+  readonly type: EventType;
+  /** `tv` The version of that type's payload schema, from 1. */
+  readonly typeVersion: number;
+  /** `w` Wall clock, never decreasing within a log. */
+  readonly wallMs: Millis;
+  /** `c` Counts events of one millisecond: (w, c) is a hybrid logical clock. */
+  readonly counter: number;
+  /** `a` Who acted. */
+  readonly actor: Did;
+  /** `p` On whose behalf. */
+  readonly principal?: Did;
+  /** `k` What belongs together, across logs. */
+  readonly correlation?: EventId;
+  /** `u` What brought it about. */
+  readonly cause?: Cause;
+  /** `e` The envelope that brought it, by the digest of its claims. */
+  readonly envelope?: DigestText;
+  /** `d` */
+  readonly decision?: RecordedDecision;
+  /** `x` */
+  readonly payload: Payload;
+  /** `y` */
+  readonly erasure?: Erasure;
+  /** `r` */
+  readonly replay: ReplayClass;
+};
+
+export type RecordRefusal = Refusal<'record.malformed' | 'record.not_canonical' | 'record.too_large'>;
+
+/** The bytes of a record.
+ *  @throws {AssertionError} `assert.failed`: a field out of its range. Check input with `parseX`, not with this. */
+export function encodeRecord(record: LogRecord): Uint8Array {
+  const text = writeRecord(record);
+  assert(text !== undefined, `R2: a record within its ranges, found ${record.type} in ${record.stream}`);
+  return Buffer.from(text, 'utf8');
+}
+
+/** The record that `bytes` are, and only if they are exactly what this version writes. Never throws on input. */
+export function decodeRecord(bytes: Uint8Array): Result<LogRecord, RecordRefusal> {
+  if (bytes.length > RECORD_BYTES_MAX) {
+    return refuse(
+      'record.too_large',
+      `expected at most ${RECORD_BYTES_MAX} bytes, found ${bytes.length}`,
+      RECORD_BYTES_MAX,
+    );
+  }
+  if (!isUtf8(bytes)) return refuse('record.malformed', 'expected UTF-8', firstNonUtf8(bytes));
+  const text = view(bytes).toString('utf8');
+  const parsed = parseJson(text);
+  if (parsed === undefined) return malformed(text, '');
+  const fault = faultIn(parsed);
+  if (fault !== undefined) return malformed(text, fault);
+  const record = fromWire(parsed as Wire);
+  const canonical = writeRecord(record);
+  if (canonical === undefined) return malformed(text, '');
+  return canonical === text ? ok(record) : notCanonical(text, canonical);
+}
+
+/**
+ * The record that `bytes` are known to be, because this process wrote or verified them: no check is made, so that a fold
+ * costs little more than `JSON.parse`. Bytes from anywhere else go through `decodeRecord`.
+ */
+export function readRecord(bytes: Uint8Array): LogRecord {
+  return fromWire(JSON.parse(view(bytes).toString('utf8')) as Wire);
+}
+
+export function digestText(digest: Digest): DigestText {
+  return formatDigest(digest) as DigestText;
+}
+
+export function parseEventId(text: string): Result<EventId, Refusal<'record.malformed'>> {
+  return UUID.test(text) ? ok(text as EventId) : bad(`expected a UUID in lower case, found ${JSON.stringify(text)}`);
+}
+
+export function parseStreamId(text: string): Result<StreamId, Refusal<'record.malformed'>> {
+  if (STREAM.test(text)) return ok(text as StreamId);
+  return bad(
+    `expected a stream of 1..${STREAM_ID_BYTES_MAX} of A-Z a-z 0-9 . _ : / @ % + ~ -, found ${JSON.stringify(text)}`,
+  );
+}
+
+export function parseEventType(text: string): Result<EventType, Refusal<'record.malformed'>> {
+  if (TYPE.test(text)) return ok(text as EventType);
+  return bad(`expected an event type such as "saga.started", found ${JSON.stringify(text)}`);
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const STREAM = new RegExp(`^[A-Za-z0-9._:/@%+~-]{1,${STREAM_ID_BYTES_MAX}}$`);
+const TYPE = /^(?=.{1,64}$)[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+$/;
+const MEDIA = /^(?=.{1,100}$)[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/;
+const WORD = /^[A-Za-z0-9._:/@%+~-]{1,200}$/;
+const REPLAY: ReadonlySet<unknown> = new Set<ReplayClass>(['state', 'recorded', 'intent', 'outcome']);
+const VERDICTS: ReadonlySet<unknown> = new Set<RecordedDecision['verdict']>(['allow', 'deny', 'escalate']);
+
+// --- writing ---------------------------------------------------------------------------------------------------------
+
+/** Ids, digests and DIDs are branded by parsers that let no character through which JSON escapes. */
+function writeRecord(r: LogRecord): string | undefined {
+  const payload = writePayload(r.payload);
+  if (payload === undefined) return undefined;
+  return (
+    `{"v":1,"o":"${r.origin}","i":${r.index},"id":"${r.id}","s":"${r.stream}","n":${r.version},"t":"${r.type}",` +
+    `"tv":${r.typeVersion},"w":${r.wallMs},"c":${r.counter},"a":"${r.actor}"` +
+    (r.principal === undefined ? '' : `,"p":"${r.principal}"`) +
+    (r.correlation === undefined ? '' : `,"k":"${r.correlation}"`) +
+    (r.cause === undefined ? '' : `,"u":{"o":"${r.cause.origin}","i":${r.cause.index},"h":"${r.cause.leaf}"}`) +
+    (r.envelope === undefined ? '' : `,"e":"${r.envelope}"`) +
+    (r.decision === undefined ? '' : `,"d":${writeDecision(r.decision)}`) +
+    `,"x":${payload}` +
+    (r.erasure === undefined
+      ? ''
+      : `,"y":{"s":"${exact(r.erasure.subject, WORD)}","k":"${exact(r.erasure.key, WORD)}"}`) +
+    `,"r":"${r.replay}"}`
+  );
+}
+
+/** Text that no brand vouches for: a quote in it would make a record that nobody can read. */
+function exact(text: string, pattern: RegExp): string {
+  assert(pattern.test(text), `R2: text of the form ${pattern}, found ${JSON.stringify(text)}`);
+  return text;
+}
+
+function writePayload(payload: Payload): string | undefined {
+  switch (payload.type) {
+    case 'json': {
+      const text = canonicalJson(payload.value);
+      return text.ok ? `{"j":${text.value}}` : undefined;
+    }
+    case 'bytes':
+      return `{"m":"${exact(payload.media, MEDIA)}","b":"${toBase64url(payload.bytes)}"}`;
+    case 'blob':
+      return `{"m":"${exact(payload.media, MEDIA)}","h":"${payload.digest}","l":${payload.length}}`;
+  }
+}
+
+function writeDecision(d: RecordedDecision): string {
+  return (
+    `{"verdict":"${d.verdict}","code":"${exact(d.code, WORD)}"` +
+    (d.rule === undefined ? '' : `,"rule":"${exact(d.rule, WORD)}"`) +
+    (d.policy === undefined ? '' : `,"policy":"${d.policy}"`) +
+    (d.trust === undefined ? '' : `,"trust":{"score":${d.trust.score},"as_of":${d.trust.asOf}}`) +
+    (d.delegations === undefined
+      ? ''
+      : `,"delegations":[${d.delegations.map((cid) => `"${exact(cid, WORD)}"`).join(',')}]`) +
+    (d.epochs === undefined
+      ? ''
+      : `,"epochs":{"trust":${d.epochs.trust},"revocation":${d.epochs.revocation},"kill":${d.epochs.kill}}`) +
+    '}'
+  );
+}
+
+// --- reading ---------------------------------------------------------------------------------------------------------
+
+/** The bytes' own shape, once `faultIn` found nothing wrong with it. */
+type Wire = {
+  readonly o: DigestText;
+  readonly i: number;
+  readonly id: EventId;
+  readonly s: StreamId;
+  readonly n: number;
+  readonly t: EventType;
+  readonly tv: number;
+  readonly w: Millis;
+  readonly c: number;
+  readonly a: Did;
+  readonly p?: Did;
+  readonly k?: EventId;
+  readonly u?: { readonly o: DigestText; readonly i: number; readonly h: DigestText };
+  readonly e?: DigestText;
+  readonly d?: Omit<RecordedDecision, 'trust'> & {
+    readonly trust?: { readonly score: number; readonly as_of: number };
+  };
+  readonly x: {
+    readonly j?: JsonValue;
+    readonly m: string;
+    readonly b?: string;
+    readonly h: DigestText;
+    readonly l: number;
+  };
+  readonly y?: { readonly s: string; readonly k: string };
+  readonly r: ReplayClass;
+};
+
+/** Fields are set one by one: a conditional spread per optional field costs a fold more than the rest of it. */
+function fromWire(w: Wire): LogRecord {
+  const record: { -readonly [K in keyof LogRecord]: LogRecord[K] } = {
+    origin: w.o,
+    index: w.i,
+    id: w.id,
+    stream: w.s,
+    version: w.n,
+    type: w.t,
+    typeVersion: w.tv,
+    wallMs: w.w,
+    counter: w.c,
+    actor: w.a,
+    payload: payloadFrom(w.x),
+    replay: w.r,
+  };
+  if (w.p !== undefined) record.principal = w.p;
+  if (w.k !== undefined) record.correlation = w.k;
+  if (w.u !== undefined) record.cause = { origin: w.u.o, index: w.u.i, leaf: w.u.h };
+  if (w.e !== undefined) record.envelope = w.e;
+  if (w.d !== undefined) record.decision = decisionFrom(w.d);
+  if (w.y !== undefined) record.erasure = { subject: w.y.s, key: w.y.k };
+  return record;
+}
+
+function payloadFrom(x: Wire['x']): Payload {
+  if (x.j !== undefined) return { type: 'json', value: x.j };
+  if (x.b === undefined) return { type: 'blob', media: x.m, digest: x.h, length: x.l };
+  return { type: 'bytes', media: x.m, bytes: Buffer.from(x.b, 'base64url') };
+}
+
+function decisionFrom({ trust, ...rest }: NonNullable<Wire['d']>): RecordedDecision {
+  return trust === undefined ? rest : { ...rest, trust: { score: trust.score, asOf: trust.as_of } };
+}
+
+type Fields = { readonly [name: string]: unknown };
+type Check = (value: unknown) => boolean;
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const isPositive: Check = (value) => isCount(value) && value !== 0;
+const isText =
+  (pattern: RegExp): Check =>
+  (value) =>
+    typeof value === 'string' && pattern.test(value);
+const isDigest: Check = (value) => typeof value === 'string' && parseDigestText(value).ok;
+const isDid: Check = (value) => typeof value === 'string' && parseDid(value).ok;
+const isWord = isText(WORD);
+const isAbsentOr =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value);
+const isListOf =
+  (check: Check, max: number): Check =>
+  (value) =>
+    Array.isArray(value) && value.length <= max && value.every(check);
+const isOneOf =
+  (values: ReadonlySet<unknown>): Check =>
+  (value) =>
+    values.has(value);
+
+/** Delegation chains are at most 8 links (DESIGN section 7), and a decision may rest on a few of them. */
+const DELEGATIONS_MAX = 32;
+
+const RECORD_FIELDS: readonly (readonly [string, Check])[] = [
+  ['v', (value) => value === 1],
+  ['o', isDigest],
+  ['i', isCount],
+  ['id', isText(UUID)],
+  ['s', isText(STREAM)],
+  ['n', isCount],
+  ['t', isText(TYPE)],
+  ['tv', isPositive],
+  ['w', isCount],
+  ['c', isCount],
+  ['a', isDid],
+  ['p', isAbsentOr(isDid)],
+  ['k', isAbsentOr(isText(UUID))],
+  ['e', isAbsentOr(isDigest)],
+  ['r', isOneOf(REPLAY)],
+];
+const CAUSE_FIELDS = [
+  ['o', isDigest],
+  ['i', isCount],
+  ['h', isDigest],
+] as const;
+const DECISION_FIELDS = [
+  ['verdict', isOneOf(VERDICTS)],
+  ['code', isWord],
+  ['rule', isAbsentOr(isWord)],
+  ['policy', isAbsentOr(isDigest)],
+  ['delegations', isAbsentOr(isListOf(isWord, DELEGATIONS_MAX))],
+] as const;
+const TRUST_FIELDS = [
+  ['score', isCount],
+  ['as_of', isCount],
+] as const;
+const EPOCH_FIELDS = [
+  ['trust', isCount],
+  ['revocation', isCount],
+  ['kill', isCount],
+] as const;
+const ERASURE_FIELDS = [
+  ['s', isWord],
+  ['k', isWord],
+] as const;
+const BYTES_FIELDS = [
+  ['m', isText(MEDIA)],
+  ['b', (value: unknown) => typeof value === 'string' && fromBase64url(value) !== undefined],
+] as const;
+const BLOB_FIELDS = [
+  ['m', isText(MEDIA)],
+  ['h', isDigest],
+  ['l', isPositive],
+] as const;
+
+/** The path of the first field that is missing or out of its range. Unknown fields need no look: the writer knows none, so
+ *  a record that has one is not canonical (R1). */
+function faultIn(parsed: unknown): string | undefined {
+  if (!isFields(parsed)) return '';
+  const { u, d, x, y } = parsed as {
+    readonly [name: string]: unknown;
+    u?: unknown;
+    d?: unknown;
+    x?: unknown;
+    y?: unknown;
+  };
+  return (
+    firstFault(parsed, RECORD_FIELDS, '') ??
+    (u === undefined ? undefined : firstFault(u, CAUSE_FIELDS, 'u')) ??
+    (d === undefined ? undefined : faultInDecision(d)) ??
+    faultInPayload(x) ??
+    (y === undefined ? undefined : firstFault(y, ERASURE_FIELDS, 'y'))
+  );
+}
+
+function faultInDecision(d: unknown): string | undefined {
+  const { trust, epochs } = isFields(d) ? (d as { readonly trust?: unknown; readonly epochs?: unknown }) : {};
+  return (
+    firstFault(d, DECISION_FIELDS, 'd') ??
+    (trust === undefined ? undefined : firstFault(trust, TRUST_FIELDS, 'd.trust')) ??
+    (epochs === undefined ? undefined : firstFault(epochs, EPOCH_FIELDS, 'd.epochs'))
+  );
+}
+
+function faultInPayload(x: unknown): string | undefined {
+  if (!isFields(x)) return 'x';
+  if ('j' in x) return undefined; // any JSON: whether it is canonical shows when it is written again
+  return 'b' in x ? firstFault(x, BYTES_FIELDS, 'x') : firstFault(x, BLOB_FIELDS, 'x');
+}
+
+function firstFault(value: unknown, fields: readonly (readonly [string, Check])[], path: string): string | undefined {
+  if (!isFields(value)) return path;
+  const wrong = fields.find(([name, isGood]) => !isGood(value[name]));
+  return wrong && (path === '' ? wrong[0] : `${path}.${wrong[0]}`);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+// --- refusing --------------------------------------------------------------------------------------------------------
+
+function malformed(text: string, path: string): Result<never, RecordRefusal> {
+  const scan = scanJson(text, PAYLOAD_DEPTH_MAX + 2);
+  if (scan.fault !== undefined) return refuse('record.malformed', scan.fault.message, scan.fault.offset);
+  const parent = path.slice(0, Math.max(0, path.lastIndexOf('.')));
+  const offset = scan.members.get(path) ?? scan.members.get(parent) ?? 0;
+  return refuse('record.malformed', `expected a valid field ${path === '' ? 'list' : JSON.stringify(path)}`, offset);
+}
+
+/** A text that parses and yet is not what the writer writes: a duplicate or unknown name, white space, another order. */
+function notCanonical(text: string, canonical: string): Result<never, RecordRefusal> {
+  const scan = scanJson(text, PAYLOAD_DEPTH_MAX + 2);
+  if (scan.fault !== undefined) return refuse('record.malformed', scan.fault.message, scan.fault.offset);
+  let same = 0;
+  while (text[same] === canonical[same]) same++;
+  const offset = Buffer.byteLength(text.slice(0, same));
+  return refuse('record.not_canonical', `expected ${JSON.stringify(canonical.slice(same, same + 12))} here`, offset);
+}
+
+function firstNonUtf8(bytes: Uint8Array): number {
+  let [good, bad] = [0, bytes.length]; // the longest prefix that is UTF-8, up to a cut character
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1;
+    if ([0, 1, 2, 3].some((cut) => cut <= middle && isUtf8(bytes.subarray(0, middle - cut)))) good = middle;
+    else bad = middle;
+  }
+  return good;
+}
+
+function refuse(code: RecordRefusal['code'], message: string, offset: number): Result<never, RecordRefusal> {
+  return err({ code, message, offset });
+}
+
+function bad(message: string): Result<never, Refusal<'record.malformed'>> {
+  return err({ code: 'record.malformed', message });
+}
