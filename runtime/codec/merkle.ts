@@ -90,6 +90,10 @@ export function verifyConsistency(claim: {
   if (!isCount(oldSize) || !isCount(newSize) || oldSize === 0 || oldSize > newSize) {
     return refuse('proof.out_of_range', `expected sizes 1 ≤ old ≤ new, found ${oldSize} and ${newSize}`);
   }
+  if (oldSize === newSize) {
+    if (proof.length > 0) return refuse('proof.wrong_length', `expected no hashes, found ${proof.length}`);
+    return equalBytes(oldRoot, newRoot) ? ok(true) : refuse('proof.wrong_root', 'expected equal roots for equal sizes');
+  }
   // The walk begins at the largest complete subtree that ends the old tree. Where that is the whole old tree its hash is
   // the old root, and the proof leaves it out.
   let [node, last] = [oldSize - 1, newSize - 1];
