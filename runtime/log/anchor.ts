@@ -1,0 +1,112 @@
+/**
+ * The anchor: the last checkpoint that a log signed, kept where restoring a backup of the log does not reach. It is what
+ * makes a rolled-back log show.
+ *
+ * A1. The anchor holds a checkpoint before anyone else sees that checkpoint.
+ * A2. It never goes back: a smaller size, or another root at the same size, is refused.
+ */
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type Checkpoint, type Origin, openCheckpoint } from '../codec/checkpoint.ts';
+import { type Digest, formatDigest, sha256 } from '../codec/digest.ts';
+import type { Verifier } from '../codec/note.ts';
+import { equalBytes, utf8 } from '../core/bytes.ts';
+import { CodedError, hasCode } from '../core/errors.ts';
+
+export interface Anchor {
+  /** For people: where it is. */
+  readonly place: string;
+  /** The last checkpoint; `undefined` if there is none. @throws `anchor.damaged` if what is there is no checkpoint of the log. */
+  read(): Promise<Checkpoint | undefined>;
+  /** Durable when it resolves (A1, A2). @throws `anchor.behind` · `anchor.damaged` */
+  advance(note: Uint8Array): Promise<void>;
+}
+
+/** One file per log under `directory`, named by the digest of its origin, replaced atomically. */
+export function fileAnchor(directory: string, origin: Origin, verifier: Verifier): Anchor {
+  const place = join(directory, `${formatDigest(sha256(utf8(origin)))}.checkpoint`);
+  const read = async (): Promise<Checkpoint | undefined> => {
+    const note = await readOrUndefined(place);
+    return note === undefined ? undefined : checkpointOf(note, verifier, place);
+  };
+  return {
+    place,
+    read,
+    async advance(note) {
+      mustFollow(await read(), checkpointOf(note, verifier, place));
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+      await replaceFile(place, note);
+    },
+  };
+}
+
+/** An anchor as durable as this process: for the in-memory store. */
+export function memoryAnchor(verifier: Verifier): Anchor {
+  let held: Checkpoint | undefined;
+  return {
+    place: 'memory',
+    read: async () => held,
+    async advance(note) {
+      const next = checkpointOf(note, verifier, 'memory');
+      mustFollow(held, next);
+      held = next;
+    },
+  };
+}
+
+/** What the anchor says of a log that has `size` records and the root that `rootAt` gives: nothing, or why it must not sign. */
+export function contradiction(
+  anchored: Checkpoint,
+  size: number,
+  rootAt: (size: number) => Digest,
+): CodedError | undefined {
+  if (anchored.size > size) {
+    const message = `expected at least the ${anchored.size} events that its last signed checkpoint covers, found ${size}`;
+    return new CodedError(
+      'log.rolled_back',
+      `${message}: an older copy of the log? Open the next epoch with "log succeed"`,
+    );
+  }
+  if (equalBytes(rootAt(anchored.size), anchored.root)) return undefined;
+  return new CodedError('log.forked', `expected the root that was signed at size ${anchored.size}, found another`);
+}
+
+function mustFollow(held: Checkpoint | undefined, next: Checkpoint): void {
+  if (held === undefined || next.size > held.size) return;
+  if (next.size === held.size && equalBytes(next.root, held.root)) return;
+  throw new CodedError('anchor.behind', `expected a checkpoint past size ${held.size}, found size ${next.size}`);
+}
+
+function checkpointOf(note: Uint8Array, verifier: Verifier, place: string): Checkpoint {
+  const checkpoint = openCheckpoint(note, verifier);
+  if (checkpoint.ok) return checkpoint.value;
+  throw new CodedError('anchor.damaged', `expected a checkpoint of this log in ${place}: ${checkpoint.error.message}`);
+}
+
+async function readOrUndefined(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+/** Old content or new, never a mixture, and the new one on disk when it resolves: the file and its name are both flushed. */
+async function replaceFile(path: string, content: Uint8Array): Promise<void> {
+  const next = `${path}.next`;
+  const file = await open(next, 'w', 0o600);
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(next, path);
+  const directory = await open(dirname(path), 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}

@@ -1,0 +1,422 @@
+/**
+ * The one implementation of `EventLog`, over any `LogStore`: sequencing, group commit, reading, proofs, checkpoints.
+ *
+ * J1. A flush starts at once when none is running; what is appended meanwhile becomes the next batch. No timer is on the path.
+ * J2. Callers hear of their events after the flush, in the order of their appends.
+ * J3. After any failed or overdue commit the journal stops for good: the fate of that batch is unknown until the next open.
+ * J4. Only what is durable is read, proved or signed. The anchor has a checkpoint before anyone else (anchor.ts, A1).
+ *
+ * It owns the store and closes it. It does not interpret payloads, and runs nothing in answer to an event.
+ */
+
+import { type Checkpoint, type Origin, openCheckpoint, signCheckpoint } from '../codec/checkpoint.ts';
+import type { Did } from '../codec/did.ts';
+import { type Digest, parseDigestText, sha256 } from '../codec/digest.ts';
+import { hashLeaf } from '../codec/merkle.ts';
+import type { Signer } from '../codec/note.ts';
+import { type DigestText, decodeRecord, digestText, type EventId, readRecord, type StreamId } from '../codec/record.ts';
+import { assert } from '../core/assert.ts';
+import { equalBytes, utf8 } from '../core/bytes.ts';
+import type { Clock } from '../core/clock.ts';
+import { withDeadline } from '../core/deadline.ts';
+import { CodedError } from '../core/errors.ts';
+import {
+  APPEND_QUEUE_EVENTS_MAX,
+  BATCH_BYTES_MAX,
+  BATCH_EVENTS_MAX,
+  FLUSH_MS_MAX,
+  SNAPSHOT_BYTES_MAX,
+  STREAM_HEADS_MAX,
+} from '../core/limits.ts';
+import { unwrap } from '../core/result.ts';
+import type { Anchor } from './anchor.ts';
+import type { EventLog, NewEvent, Recorded, Snapshot, StoredEvent, Write } from './event-log.ts';
+import { type Sequence, type Sequenced, Sequencer } from './sequencer.ts';
+import { decodeSnapshot, encodeSnapshot } from './snapshot.ts';
+import type { Batch, LogStore, StreamRun } from './store.ts';
+import type { LogTree } from './tree.ts';
+
+export type JournalParts = {
+  readonly store: LogStore;
+  readonly tree: LogTree;
+  readonly clock: Clock;
+  /** The log key, and the DID that it is. Absent in a reader. */
+  readonly signer?: Signer;
+  readonly did: Did;
+  readonly anchor?: Anchor;
+  readonly flushMsMax?: number;
+};
+
+/** One append on its way to the disk. */
+type Pending = Sequence & {
+  readonly time: Sequencer['time'];
+  readonly resolve: (recorded: readonly Recorded[]) => void;
+  readonly reject: (error: Error) => void;
+};
+
+export class Journal implements EventLog {
+  readonly #parts: JournalParts;
+  readonly #store: LogStore;
+  readonly #tree: LogTree;
+  readonly #sequencer: Sequencer;
+  readonly #queue: Pending[] = [];
+  #queued = 0;
+  /** Sequenced and not yet durable, by id. */
+  readonly #pending = new Map<EventId, Sequenced>();
+  /** The last version of recently used streams, pending events included; the least recently used come first. */
+  readonly #versions = new Map<StreamId, { version: number; index: number }>();
+  #durable: number;
+  #flushing: Promise<void> | undefined;
+  #stopped: Error | undefined;
+  #signing: Promise<unknown> = Promise.resolve();
+  #grown = Promise.withResolvers<void>();
+
+  constructor(parts: JournalParts) {
+    this.#parts = parts;
+    this.#store = parts.store;
+    this.#tree = parts.tree;
+    const head = parts.store.head();
+    assert(head.size === parts.tree.size, 'J4: a tree of the records that are there');
+    this.#durable = head.size;
+    this.#sequencer = new Sequencer(digestText(sha256(utf8(parts.store.origin))), head, (stream) =>
+      this.versionOf(stream),
+    );
+    if (parts.store.isReadOnly) this.#stopped = new CodedError('log.read_only', 'expected a log open for writing');
+  }
+
+  get origin(): Origin {
+    return this.#store.origin;
+  }
+
+  get did(): Did {
+    return this.#parts.did;
+  }
+
+  get size(): number {
+    return this.#durable;
+  }
+
+  get stopped(): Error | undefined {
+    return this.#stopped;
+  }
+
+  async append(writes: readonly Write[]): Promise<readonly Recorded[]> {
+    if (this.#stopped !== undefined) throw this.#stopped;
+    const before = this.#recordedBefore(writes);
+    if (before !== undefined) {
+      await this.#durableAt(before.at(-1)?.index ?? 0);
+      return before.map(placeOf);
+    }
+    const count = writes.reduce((sum, write) => sum + write.events.length, 0);
+    if (this.#queued + count > APPEND_QUEUE_EVENTS_MAX) {
+      const message = `expected at most ${APPEND_QUEUE_EVENTS_MAX} events waiting for the disk`;
+      throw new CodedError('log.busy', message, { retryable: true });
+    }
+    const sequence = this.#sequencer.sequence(writes, this.#parts.clock.now());
+    for (const event of sequence.events) {
+      this.#pending.set(event.id, event);
+      this.#remember(event.stream, event.version, event.index);
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<readonly Recorded[]>();
+    this.#queue.push({ ...sequence, time: this.#sequencer.time, resolve, reject });
+    this.#queued += count;
+    this.#flushing ??= this.#flush();
+    return promise;
+  }
+
+  *read(from = 0, to = this.#durable): Generator<StoredEvent> {
+    for (const bytes of this.readBytes(from, to)) yield { ...readRecord(bytes), leaf: hashLeaf(bytes) };
+  }
+
+  readBytes(from = 0, to = this.#durable): Iterable<Uint8Array> {
+    return this.#store.records(Math.max(0, from), Math.min(to, this.#durable));
+  }
+
+  *readStream(stream: StreamId, fromVersion = 0): Generator<StoredEvent> {
+    for (const run of this.#store.runs(stream, fromVersion)) {
+      for (const [n, index] of run.indexes.entries()) {
+        if (run.version + n >= fromVersion) yield* this.read(index, index + 1);
+      }
+    }
+  }
+
+  versionOf(stream: StreamId): number {
+    const known = this.#versions.get(stream);
+    if (known !== undefined) return known.version;
+    const run = this.#store.lastRun(stream);
+    const version = run === undefined ? -1 : lastVersion(run);
+    this.#remember(stream, version, run?.indexes.at(-1) ?? 0);
+    return version;
+  }
+
+  streams(after = ''): Iterable<StreamId> {
+    return this.#store.streams(after);
+  }
+
+  find(id: EventId): number | undefined {
+    return this.#store.find(id);
+  }
+
+  blob(text: DigestText): Uint8Array | undefined {
+    const digest = unwrap(parseDigestText(text), 'a digest from a record');
+    const bytes = this.#store.blob(digest);
+    if (bytes === undefined || equalBytes(sha256(bytes), digest)) return bytes;
+    throw new CodedError('log.damaged', `blob ${text}: expected bytes of that digest, found others`);
+  }
+
+  async *subscribe(from: number, signal: AbortSignal): AsyncGenerator<StoredEvent> {
+    let next = from;
+    while (!signal.aborted) {
+      for (const event of this.read(next, Math.min(this.#durable, next + BATCH_EVENTS_MAX))) {
+        if (signal.aborted) return;
+        next = event.index + 1;
+        yield event;
+      }
+      if (next < this.#durable) continue;
+      if (this.#stopped !== undefined) return;
+      await this.#growth(signal);
+    }
+  }
+
+  root(size = this.#durable): Digest {
+    this.#mustCover(size);
+    return this.#tree.root(size);
+  }
+
+  inclusionProof(index: number, size = this.#durable): readonly Digest[] {
+    this.#mustCover(size);
+    if (index >= size) throw new CodedError('log.out_of_range', `expected an index below ${size}, found ${index}`);
+    return this.#tree.inclusionProof(index, size);
+  }
+
+  consistencyProof(oldSize: number, newSize = this.#durable): readonly Digest[] {
+    this.#mustCover(newSize);
+    if (oldSize < 1 || oldSize > newSize) {
+      throw new CodedError('log.out_of_range', `expected an old size in 1..${newSize}, found ${oldSize}`);
+    }
+    return this.#tree.consistencyProof(oldSize, newSize);
+  }
+
+  /** One at a time: two signers racing could offer the anchor the larger size first and then be refused the smaller. */
+  checkpoint(): Promise<{ readonly note: Uint8Array; readonly checkpoint: Checkpoint }> {
+    const signed = this.#signing.then(() => this.#sign());
+    this.#signing = signed.catch(() => undefined);
+    return signed;
+  }
+
+  saveSnapshot(snapshot: Snapshot): void {
+    const bytes = encodeSnapshot(snapshot);
+    if (bytes.length > SNAPSHOT_BYTES_MAX) {
+      throw new CodedError(
+        'log.too_large',
+        `expected a snapshot of at most ${SNAPSHOT_BYTES_MAX} bytes, found ${bytes.length}`,
+      );
+    }
+    this.#store.putSnapshot(snapshot.name, bytes);
+  }
+
+  loadSnapshot(name: string, reducer: Digest): Snapshot | undefined {
+    const bytes = this.#store.snapshot(name);
+    const snapshot = bytes && decodeSnapshot(bytes);
+    if (snapshot === undefined || snapshot.name !== name || !equalBytes(snapshot.reducer, reducer)) return undefined;
+    if (snapshot.size > this.#durable || !equalBytes(this.root(snapshot.size), snapshot.root)) return undefined;
+    return snapshot;
+  }
+
+  /** Waits for what was appended, then closes. What was appended is durable, or its callers have been told otherwise. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#flushing;
+    await this.#signing;
+    this.#stopped ??= new CodedError('log.closed', 'expected an open log');
+    this.#announceGrowth();
+    await this.#store[Symbol.asyncDispose]();
+  }
+
+  // --- appending -----------------------------------------------------------------------------------------------------
+
+  /** Where the events of this append are, when every one of them was recorded before with the same content. */
+  #recordedBefore(writes: readonly Write[]): readonly Sequenced[] | undefined {
+    const found: Sequenced[] = [];
+    const ids = new Set<EventId>();
+    let count = 0;
+    for (const { stream, events } of writes) {
+      for (const event of events) {
+        count += 1;
+        const earlier = this.#pending.get(event.id) ?? this.#durableEvent(event.id);
+        if (ids.has(event.id) || (earlier !== undefined && !this.#isSame(event, stream, earlier)))
+          throw idReused(event.id);
+        ids.add(event.id);
+        if (earlier !== undefined) found.push(earlier);
+      }
+    }
+    if (found.length === 0) return undefined;
+    if (found.length < count) throw idReused(found[0]?.id);
+    return found;
+  }
+
+  #durableEvent(id: EventId): Sequenced | undefined {
+    const index = this.#store.find(id);
+    if (index === undefined) return undefined;
+    const [bytes] = this.#store.records(index, index + 1);
+    assert(bytes !== undefined, 'an indexed id has its record');
+    const { stream, version, wallMs } = readRecord(bytes);
+    return { index, id, stream, version, wallMs, leaf: hashLeaf(bytes), bytes };
+  }
+
+  #isSame(event: NewEvent, stream: StreamId, earlier: Sequenced): boolean {
+    const record = decodeRecord(earlier.bytes);
+    return record.ok && this.#sequencer.isSameEvent(event, stream, record.value, earlier.bytes);
+  }
+
+  #remember(stream: StreamId, version: number, index: number): void {
+    this.#versions.delete(stream);
+    this.#versions.set(stream, { version, index });
+    if (this.#versions.size <= STREAM_HEADS_MAX) return;
+    for (const [oldest, head] of this.#versions) {
+      if (head.index >= this.#durable) break; // the store does not know this one yet
+      this.#versions.delete(oldest);
+      if (this.#versions.size <= STREAM_HEADS_MAX) break;
+    }
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#queue.length > 0 && this.#stopped === undefined) {
+      const appends = this.#cut();
+      const { events, batch } = this.#batchOf(appends);
+      const limitMs = this.#parts.flushMsMax ?? FLUSH_MS_MAX;
+      try {
+        await withDeadline(this.#store.commit(batch), { clock: this.#parts.clock, limitMs, what: 'a flush' });
+      } catch (error) {
+        this.#stop(error, appends);
+        break;
+      }
+      this.#durable = batch.head.size;
+      for (const event of events) this.#pending.delete(event.id);
+      this.#queued -= events.length;
+      this.#announceGrowth();
+      for (const append of appends) append.resolve(append.events.map(placeOf));
+    }
+    this.#flushing = undefined;
+  }
+
+  /** The next batch: whole appends, up to the limits, and up to the end of an entry bundle where that leaves any at all, so
+   *  that a busy log writes whole bundles. */
+  #cut(): readonly Pending[] {
+    const toBundleEnd = BATCH_EVENTS_MAX - (this.#durable % BATCH_EVENTS_MAX);
+    const fits = (eventsMax: number): number => {
+      let [taken, events, bytes] = [0, 0, 0];
+      for (const append of this.#queue) {
+        events += append.events.length;
+        bytes += append.byteLength;
+        if (events > eventsMax || bytes > BATCH_BYTES_MAX) break;
+        taken += 1;
+      }
+      return taken;
+    };
+    return this.#queue.splice(0, fits(toBundleEnd) || fits(BATCH_EVENTS_MAX));
+  }
+
+  #batchOf(appends: readonly Pending[]): { readonly events: readonly Sequenced[]; readonly batch: Batch } {
+    const last = appends.at(-1);
+    assert(last !== undefined, 'J1: a batch of at least one append');
+    const events = appends.flatMap((append) => append.events);
+    const tiles = this.#tree.append(events.map((event) => event.leaf));
+    const batch: Batch = {
+      first: this.#durable,
+      records: events.map((event) => event.bytes),
+      ids: events.map((event) => event.id),
+      runs: runsOf(events),
+      tiles,
+      blobs: appends.flatMap((append) => append.blobs),
+      head: { size: this.#tree.size, ...last.time, frontier: this.#tree.frontier },
+    };
+    return { events, batch };
+  }
+
+  /** J3. Everyone who waits is told, and nobody else may begin. */
+  #stop(cause: unknown, appends: readonly Pending[]): void {
+    this.#stopped = stopError(cause);
+    for (const append of [...appends, ...this.#queue.splice(0)]) append.reject(this.#stopped);
+    this.#pending.clear();
+    this.#queued = 0;
+    this.#announceGrowth();
+  }
+
+  async #durableAt(index: number): Promise<void> {
+    while (index >= this.#durable) {
+      if (this.#stopped !== undefined) throw this.#stopped;
+      await this.#grown.promise;
+    }
+  }
+
+  #announceGrowth(): void {
+    const { resolve } = this.#grown;
+    this.#grown = Promise.withResolvers<void>();
+    resolve();
+  }
+
+  async #growth(signal: AbortSignal): Promise<void> {
+    const { promise: aborted, resolve } = Promise.withResolvers<void>();
+    const onAbort = (): void => resolve();
+    signal.addEventListener('abort', onAbort, { once: true });
+    await Promise.race([this.#grown.promise, aborted]);
+    signal.removeEventListener('abort', onAbort);
+  }
+
+  // --- signing -------------------------------------------------------------------------------------------------------
+
+  async #sign(): Promise<{ readonly note: Uint8Array; readonly checkpoint: Checkpoint }> {
+    const { signer, anchor } = this.#parts;
+    if (this.#stopped !== undefined) throw this.#stopped;
+    assert(signer !== undefined && anchor !== undefined, 'J4: a log open for writing has its key and its anchor');
+    const head = { origin: this.origin, size: this.#durable, root: this.root() };
+    const [newest] = this.#store.checkpoints();
+    const known = newest?.size === head.size ? openCheckpoint(newest.note, signer) : undefined;
+    if (newest !== undefined && known?.ok === true && equalBytes(known.value.root, head.root)) {
+      return { note: newest.note, checkpoint: known.value };
+    }
+    const note = signCheckpoint(head, signer);
+    const checkpoint = unwrap(openCheckpoint(note, signer), 'our own checkpoint, checked against a faulty signature');
+    await anchor.advance(note);
+    await this.#store.putCheckpoint(head.size, note);
+    return { note, checkpoint };
+  }
+
+  #mustCover(size: number): void {
+    if (Number.isSafeInteger(size) && size >= 0 && size <= this.#durable) return;
+    throw new CodedError('log.out_of_range', `expected a size in 0..${this.#durable}, found ${size}`);
+  }
+}
+
+function placeOf({ bytes: _, ...recorded }: Sequenced): Recorded {
+  return recorded;
+}
+
+function lastVersion(run: StreamRun): number {
+  return run.version + run.indexes.length - 1;
+}
+
+function runsOf(events: readonly Sequenced[]): readonly StreamRun[] {
+  const runs = new Map<StreamId, { stream: StreamId; version: number; indexes: number[] }>();
+  for (const { stream, version, index } of events) {
+    const run = runs.get(stream);
+    if (run === undefined) runs.set(stream, { stream, version, indexes: [index] });
+    else run.indexes.push(index);
+  }
+  return [...runs.values()];
+}
+
+function stopError(cause: unknown): CodedError {
+  const isFull = /ENOSPC|No space left/.test(String(cause)) || (cause as { code?: unknown })?.code === 28;
+  if (isFull)
+    return new CodedError('log.full', 'expected room on the disk, found none: make room, then open the log again', {
+      cause,
+    });
+  const message =
+    'a write failed or did not end in time, so what is on disk is unknown: open the log again to find out';
+  return new CodedError('log.stopped', message, { cause });
+}
+
+function idReused(id: EventId | undefined): CodedError {
+  return new CodedError('log.id_reused', `expected a new event id, found ${id}, which names another event`);
+}
