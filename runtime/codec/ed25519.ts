@@ -8,6 +8,8 @@
  * E1. A `PublicKey` is a canonical encoding of a point of the prime-order subgroup, not the neutral element.
  * E2. Verification never throws on peer input, and answers false for all but exactly 64 bytes.
  * E3. Signing is deterministic (RFC 8032 section 5.1.6): a replay makes the same bytes.
+ * E4. R is not of small order. Node.js refuses such an R since June 2026 (nodejs/node 64026) and took it before; with an
+ *     admitted key the equation leaves only one, the neutral element, so refusing that one here makes all versions agree.
  */
 import { Buffer } from 'node:buffer';
 import {
@@ -78,16 +80,16 @@ export function sign(pair: KeyPair, message: Uint8Array): Uint8Array {
   return signWithNode(null, message, pair.handle);
 }
 
-/** Whether `signature` is the key's over `message` (E2), by node:crypto: twenty times faster than in JavaScript. */
+/** Whether `signature` is the key's over `message` (E2, E4), by node:crypto: twenty times faster than in JavaScript. */
 export function verify(key: PublicKey, message: Uint8Array, signature: Uint8Array): boolean {
-  return signature.length === SIGNATURE_BYTES && verifyWithNode(null, message, key.handle, signature);
+  return isPlausible(signature) && verifyWithNode(null, message, key.handle, signature);
 }
 
 /** The same answer without OpenSSL's verifier: R = [S]B − [k]A, no cofactor, compared as bytes (RFC 8032 section 5.1.7). */
 export function verifyPortable(key: PublicKey, message: Uint8Array, signature: Uint8Array): boolean {
-  if (signature.length !== SIGNATURE_BYTES) return false;
-  const encodedR = signature.subarray(0, 32);
-  const s = littleEndian(signature.subarray(32));
+  if (!isPlausible(signature)) return false;
+  const encodedR = signature.subarray(0, R_BYTES);
+  const s = littleEndian(signature.subarray(R_BYTES));
   if (s >= ORDER) return false;
   const k = littleEndian(hash('sha512', concat(encodedR, key.bytes, message), 'buffer')) % ORDER;
   const expectedR = BASE.multiplyUnsafe(s).subtract(Point.fromBytes(key.bytes, false).multiplyUnsafe(k));
@@ -97,6 +99,13 @@ export function verifyPortable(key: PublicKey, message: Uint8Array, signature: U
 const { Point } = ed25519;
 const { BASE } = Point;
 const ORDER = Point.CURVE().n;
+const NEUTRAL = Point.ZERO.toBytes();
+const R_BYTES = 32;
+
+/** What can be said before any arithmetic: 64 bytes (E2), R not the neutral element (E4). */
+function isPlausible(signature: Uint8Array): boolean {
+  return signature.length === SIGNATURE_BYTES && !equalBytes(signature.subarray(0, R_BYTES), NEUTRAL);
+}
 
 /** RFC 8410 section 4 and 7: what stands before the 32 bytes of a key in DER. */
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
