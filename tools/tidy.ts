@@ -156,28 +156,52 @@ function errorCodes(tree: Tree): readonly string[] {
   ];
 }
 
-/** An invariant is defined once in its folder, by a comment line that starts `L1. `; a comment cites it as `(L1)`, as
- *  `L1: …` or by `L1` alone, the title of a test as `L1: …`. */
+/** An invariant is defined by a line `L1. …` of the comment that opens a file, once in its folder. Comments below cite it
+ *  as `(L1)`, `L1. …`, `L1: …` or by `L1` alone; tests and assertions by a text that starts `L1: `. */
 function invariants(tree: Tree): readonly string[] {
+  const sources = select(tree, SOURCE).map(([path, text]) => ({ path, text }));
   const defined = new Set<string>();
   const found: string[] = [];
-  for (const [path, text] of select(tree, SOURCE)) {
-    for (const match of text.matchAll(/^\s*(?:\/\/|\/?\*+) ([A-Z]\d{1,2})\. /gm)) {
-      const id = `${dirname(path)} ${match[1]}`;
-      if (defined.has(id)) found.push(`${at(path, text, match.index)}: ${match[1]} is defined twice in this folder`);
-      defined.add(id);
+  for (const { path, text } of sources) {
+    for (const { id, index } of definitions(text)) {
+      const key = `${dirname(path)} ${id}`;
+      if (defined.has(key)) found.push(`${at(path, text, index)}: ${id} is defined twice in this folder`);
+      defined.add(key);
     }
   }
-  for (const [path, text] of select(tree, SOURCE)) {
-    const cited =
-      /(?:\/\/|\/?\*+) ([A-Z]\d{1,2})(?=: |\.?$)|(?:\/\/|\*) .*\(([A-Z]\d{1,2})\)|\btest\(['"`]([A-Z]\d{1,2}): /gm;
-    for (const match of text.matchAll(cited)) {
-      const id = match[1] ?? match[2] ?? match[3];
+  for (const { path, text } of sources) {
+    for (const { id, index } of citations(text)) {
       if (!defined.has(`${dirname(path)} ${id}`))
-        found.push(`${at(path, text, match.index)}: ${id} is not defined here`);
+        found.push(`${at(path, text, index)}: ${id} is not defined in this folder`);
     }
   }
   return found;
+}
+
+type Mention = { readonly id: string; readonly index: number };
+
+function definitions(text: string): readonly Mention[] {
+  return [...opening(text).matchAll(/^(?:\/\/|\/?\*+| \*) +([A-Z]\d{1,2})\. /gm)].map(({ 1: id = '', index }) => ({
+    id,
+    index,
+  }));
+}
+
+function citations(text: string): readonly Mention[] {
+  const start = opening(text).length;
+  const cited = [
+    /(?:\/\/|\/?\*+) ([A-Z]\d{1,2})(?=: |\. |\.?$)/gm,
+    /(?:\/\/|\*) .*\(([A-Z]\d{1,2})\)/g,
+    /\b(?:test\(|assert\(.*, )['"`]([A-Z]\d{1,2}): /g,
+  ];
+  return cited
+    .flatMap((pattern) => [...text.slice(start).matchAll(pattern)])
+    .map(({ 1: id = '', index }) => ({ id, index: start + index }));
+}
+
+/** The comment that a file opens with. */
+function opening(text: string): string {
+  return /^(?:\/\*[\s\S]*?\*\/|(?:\/\/.*\n)+)/.exec(text)?.[0] ?? '';
 }
 
 function decisions(tree: Tree): readonly string[] {
