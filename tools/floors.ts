@@ -47,7 +47,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'node:crypto': ['runtime/core', 'runtime/codec', 'mesh', ...TESTS],
   picocolors: ['swarm'],
   vitest: TESTS,
-  xstate: ['runtime/core/machine.ts', '*.machine.ts'],
+  xstate: ['runtime/core/machine.ts', 'runtime/core/machine.test.ts', '*.machine.ts'],
   zod: ['runtime/log', 'runtime/actor', 'policies', 'swarm', 'sre', 'examples'],
 };
 
