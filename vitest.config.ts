@@ -24,7 +24,7 @@ export default defineConfig({
     coverage: {
       provider: 'v8',
       include: ['runtime/**/*.ts', 'swarm/**/*.ts'],
-      exclude: ['**/*.test.ts', '**/*.contract.ts'],
+      exclude: ['**/*.{test,contract,fixture}.ts'],
     },
   },
 });

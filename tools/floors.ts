@@ -30,7 +30,8 @@ const FLOORS: readonly (readonly string[])[] = [
   ['examples', 'compose'],
 ];
 
-const TESTS = ['*.test.ts', '*.contract.ts'];
+/** Tests, the suites that ports must pass, and what only these use. */
+const TESTS = ['*.test.ts', '*.contract.ts', '*.fixture.ts'];
 
 /** A package (a scope ends in `/`), or a Node module that is not free for all, and where it may be imported: rooms, single
  *  files, or every file with an ending (`*`). */

@@ -13,7 +13,7 @@ export type Tree = ReadonlyMap<string, string>;
 
 const LINES_MAX = 400;
 const SOURCE = /\.(ts|mjs)$/;
-const TEST = /\.(test|contract)\.ts$/;
+const TEST = /\.(test|contract|fixture)\.ts$/;
 const DOCUMENT = /\.md$/;
 /** Where the clock, chance and the environment may be read without a port. */
 const AMBIENT = /^(runtime\/core\/system\.ts|swarm\/cli\/|bench\/|tools\/)|\.(int|e2e)\.test\.ts$/;
