@@ -30,11 +30,12 @@ export type Verifier = {
   readonly name: string;
   /** An unsigned 32-bit integer: a hint which key to try, not an identity. */
   readonly id: number;
+  readonly key: PublicKey;
   readonly verify: (text: Uint8Array, signature: Uint8Array) => boolean;
 };
 
 /** A verifier that can also sign. */
-export type Signer = Verifier & { readonly sign: (text: Uint8Array) => Uint8Array };
+export type Signer = Verifier & { readonly pair: KeyPair; readonly sign: (text: Uint8Array) => Uint8Array };
 
 /** What a note says, and the known keys that say so, each once (N3), in the order of their lines. */
 export type OpenedNote = {
@@ -85,11 +86,11 @@ export function openNote(bytes: Uint8Array, known: readonly Verifier[]): Result<
 /** The verifier of an Ed25519 key under a name. */
 export function noteVerifier(name: string, key: PublicKey): Verifier {
   assert(isKeyName(name), 'noteVerifier: a name without spaces and plus signs');
-  return { name, id: keyId(name, key.bytes), verify: (text, signature) => verify(key, text, signature) };
+  return { name, id: keyId(name, key.bytes), key, verify: (text, signature) => verify(key, text, signature) };
 }
 
 export function noteSigner(name: string, pair: KeyPair): Signer {
-  return { ...noteVerifier(name, pair.publicKey), sign: (text) => sign(pair, text) };
+  return { ...noteVerifier(name, pair.publicKey), pair, sign: (text) => sign(pair, text) };
 }
 
 /** A verifier as one line of text, `<name>+<id>+<key>`, as golang.org/x/mod/sumdb/note writes it. Public. */

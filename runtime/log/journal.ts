@@ -223,6 +223,11 @@ export class Journal implements EventLog {
     return snapshot;
   }
 
+  /** Refuses appends from now on, with `reason`. What is under way is not disturbed. */
+  stop(reason: CodedError): void {
+    this.#stopped ??= reason;
+  }
+
   /** Waits for what was appended, then closes. What was appended is durable, or its callers have been told otherwise. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#flushing;
@@ -280,14 +285,14 @@ export class Journal implements EventLog {
   }
 
   async #flush(): Promise<void> {
-    while (this.#queue.length > 0 && this.#stopped === undefined) {
+    while (this.#queue.length > 0) {
       const appends = this.#cut();
       const { events, batch } = this.#batchOf(appends);
       const limitMs = this.#parts.flushMsMax ?? FLUSH_MS_MAX;
       try {
         await withDeadline(this.#store.commit(batch), { clock: this.#parts.clock, limitMs, what: 'a flush' });
       } catch (error) {
-        this.#stop(error, appends);
+        this.#fail(error, appends);
         break;
       }
       this.#durable = batch.head.size;
@@ -334,9 +339,10 @@ export class Journal implements EventLog {
   }
 
   /** J3. Everyone who waits is told, and nobody else may begin. */
-  #stop(cause: unknown, appends: readonly Pending[]): void {
-    this.#stopped = stopError(cause);
-    for (const append of [...appends, ...this.#queue.splice(0)]) append.reject(this.#stopped);
+  #fail(cause: unknown, appends: readonly Pending[]): void {
+    const reason = stopError(cause);
+    this.#stopped = reason;
+    for (const append of [...appends, ...this.#queue.splice(0)]) append.reject(reason);
     this.#pending.clear();
     this.#queued = 0;
     this.#announceGrowth();

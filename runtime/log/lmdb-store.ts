@@ -1,0 +1,385 @@
+/**
+ * The store on disk: one LMDB environment per log and epoch.
+ *
+ * S1. A batch is one child transaction: all of it or none, also when a put throws (`transaction()` would commit half).
+ * S2. `commit` resolves after LMDB's `flushed`, which is what its documentation promises to be on disk.
+ * S3. One writer: every write transaction finds its own nonce in the file, or throws. A takeover changes the nonce.
+ * S4. Whoever reads an index finds its record, packed or not: a run of records stands under the index of its first, and a
+ *     full bundle of 256 replaces, in one transaction, the runs that it was made of. Its bytes are the entry bundle of
+ *     c2sp.org/tlog-tiles.
+ *
+ * Values are binary, never LMDB-js's own encodings, so that other languages can read the file.
+ */
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import type { Origin } from '../codec/checkpoint.ts';
+import { type Digest, formatDigest, sha256 } from '../codec/digest.ts';
+import type { EventId, StreamId } from '../codec/record.ts';
+import { decodeBundle, encodeBundle, TILE_WIDTH } from '../codec/tile.ts';
+import { assert } from '../core/assert.ts';
+import type { Millis } from '../core/brand.ts';
+import { toBase64url, utf8 } from '../core/bytes.ts';
+import { CodedError, hasCode, messageOf } from '../core/errors.ts';
+import type { Random } from '../core/random.ts';
+import { liveness, type ProcessIdentity } from '../core/system.ts';
+import * as layout from './layout.ts';
+import { DamageError } from './recover.ts';
+import type { Batch, Head, LogStore, StreamRun } from './store.ts';
+
+type Table = Database<Uint8Array, Uint8Array>;
+
+export type LmdbAccess =
+  | { readonly mode: 'read' }
+  | {
+      readonly mode: 'write';
+      readonly identity: ProcessIdentity;
+      readonly random: Random;
+      /** Take the log from a writer that may be alive: its next write will fail. */
+      readonly takeover?: boolean;
+      /** For the suite's own proof that it would notice: flush nothing. */
+      readonly plantNoSync?: boolean;
+    };
+
+const KEY = { format: utf8('format'), head: utf8('head'), writer: utf8('writer') } as const;
+const EMPTY_HEAD: Head = { size: 0, wallMs: 0 as Millis, counter: 0, frontier: [] };
+const WINDOW = 256;
+
+export class LmdbStore implements LogStore {
+  readonly origin: Origin;
+  readonly isReadOnly: boolean;
+  readonly #directory: string;
+  readonly #env: RootDatabase<Uint8Array, Uint8Array>;
+  readonly #tables: Tables;
+  readonly #nonce: string;
+  /** The records since the last full bundle, and the indexes under which their runs stand. */
+  #tail: { records: Uint8Array[]; runs: number[] } = { records: [], runs: [] };
+  /** The run read last: what a record of the same bundle needs next. Runs only ever grow, so what is here stays true. */
+  #lastRead: { first: number; records: readonly Uint8Array[] } = { first: 0, records: [] };
+
+  /** Makes the environment of a new log in an empty or missing directory. @throws `log.exists` */
+  static create(directory: string, origin: Origin): void {
+    if (existsSync(join(directory, 'data.mdb')))
+      throw new CodedError('log.exists', `expected no log in ${directory}, found one`);
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const env = openEnvironment(directory, false, false);
+    const tables = openTables(env);
+    env.transactionSync(() => {
+      tables.meta.putSync(KEY.format, layout.formatValue(origin));
+      tables.meta.putSync(KEY.head, layout.headValue(EMPTY_HEAD));
+    });
+    void env.close();
+  }
+
+  /** @throws `log.not_found` · `log.damaged` · `log.locked` another process writes, or may */
+  static open(directory: string, access: LmdbAccess): LmdbStore {
+    if (!existsSync(join(directory, 'data.mdb')))
+      throw new CodedError('log.not_found', `expected a log in ${directory}, found none`);
+    return new LmdbStore(directory, access);
+  }
+
+  private constructor(directory: string, access: LmdbAccess) {
+    this.#directory = directory;
+    this.isReadOnly = access.mode === 'read';
+    this.#env = openEnvironment(directory, this.isReadOnly, access.mode === 'write' && access.plantNoSync === true);
+    this.#tables = openTables(this.#env);
+    const format = this.#tables.meta.get(KEY.format);
+    const origin = format && layout.parseFormat(format);
+    if (origin === undefined) throw new DamageError('format', 'expected a log of format 1');
+    this.origin = origin;
+    this.#nonce = access.mode === 'write' ? this.#takePen(access) : '';
+    this.#tail = this.#readTail();
+  }
+
+  head(): Head {
+    const value = this.#tables.meta.get(KEY.head);
+    const head = value && layout.parseHead(value);
+    if (head === undefined) throw new DamageError('head', 'expected a head');
+    return head;
+  }
+
+  async commit(batch: Batch): Promise<void> {
+    const { tables, packed } = { tables: this.#tables, packed: this.#pack(batch) };
+    await this.#write(() => {
+      for (const [first, bytes] of packed.puts) void tables.entries.put(layout.u64(first), bytes);
+      for (const first of packed.removes) void tables.entries.remove(layout.u64(first));
+      for (const [n, id] of batch.ids.entries()) void tables.ids.put(layout.idKey(id), layout.u64(batch.first + n));
+      for (const run of batch.runs)
+        void tables.streams.put(layout.runKey(run.stream, run.version), layout.runValue(run.indexes));
+      for (const tile of batch.tiles) void tables.tiles.put(layout.tileKey(tile.level, tile.number), tile.bytes);
+      for (const blob of batch.blobs) void tables.blobs.put(blob.digest, blob.bytes);
+      void tables.meta.put(KEY.head, layout.headValue(batch.head));
+    });
+    this.#tail = packed.tail;
+  }
+
+  *records(from: number, to: number): Generator<Uint8Array> {
+    for (let index = from; index < to; index++) {
+      const record = this.#record(index);
+      if (record === undefined) return;
+      yield record;
+    }
+  }
+
+  *runs(stream: StreamId, fromVersion: number): Generator<StreamRun> {
+    const before = this.#runAtOrBefore(stream, fromVersion);
+    let start = layout.runKey(stream, before?.version ?? fromVersion);
+    for (;;) {
+      const window = [...this.#tables.streams.getRange({ start, end: layout.afterRuns(stream), limit: WINDOW })];
+      for (const { key, value } of window) {
+        const run = soundRun(key, value);
+        start = layout.runKey(stream, run.version + 1);
+        if (run.version + run.indexes.length > fromVersion) yield run;
+      }
+      if (window.length < WINDOW) return;
+    }
+  }
+
+  lastRun(stream: StreamId): StreamRun | undefined {
+    return this.#runAtOrBefore(stream, Number.MAX_SAFE_INTEGER);
+  }
+
+  *streams(after: string): Generator<StreamId> {
+    for (let start = layout.afterRuns(after); ; ) {
+      const [next] = this.#tables.streams.getRange({ start, limit: 1 });
+      if (next === undefined) return;
+      const { stream } = soundRun(next.key, next.value);
+      yield stream;
+      start = layout.afterRuns(stream);
+    }
+  }
+
+  find(id: EventId): number | undefined {
+    const value = this.#tables.ids.get(layout.idKey(id));
+    return value && layout.fromU64(value);
+  }
+
+  tile(level: number, number: number): Uint8Array | undefined {
+    return this.#tables.tiles.get(layout.tileKey(level, number));
+  }
+
+  blob(digest: Digest): Uint8Array | undefined {
+    return this.#tables.blobs.get(digest);
+  }
+
+  *checkpoints(): Generator<{ readonly size: number; readonly note: Uint8Array }> {
+    let start = layout.u64(Number.MAX_SAFE_INTEGER);
+    for (;;) {
+      const window = [...this.#tables.checkpoints.getRange({ start, reverse: true, limit: WINDOW })];
+      for (const { key, value } of window) {
+        const size = layout.fromU64(key);
+        if (size === undefined) throw new DamageError('checkpoints', 'expected a size for a key');
+        yield { size, note: value };
+        if (size === 0) return;
+        start = layout.u64(size - 1);
+      }
+      if (window.length < WINDOW) return;
+    }
+  }
+
+  async putCheckpoint(size: number, note: Uint8Array): Promise<void> {
+    await this.#write(() => void this.#tables.checkpoints.put(layout.u64(size), note));
+  }
+
+  /** A file of its own: snapshots are replaced often, and deleted values would stay in the log's free pages. */
+  putSnapshot(name: string, bytes: Uint8Array): void {
+    const path = this.#snapshotPath(name);
+    mkdirSync(join(this.#directory, 'snapshots'), { recursive: true, mode: 0o700 });
+    writeFileSync(`${path}.next`, bytes, { mode: 0o600 });
+    renameSync(`${path}.next`, path);
+  }
+
+  snapshot(name: string): Uint8Array | undefined {
+    try {
+      return readFileSync(this.#snapshotPath(name));
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Everything that the tables hold, for a verifier who trusts no index: key and value as they are. */
+  *entriesOf(table: keyof Tables): Generator<{ readonly key: Uint8Array; readonly value: Uint8Array }> {
+    let start: Uint8Array | undefined;
+    for (;;) {
+      const range = start === undefined ? { limit: WINDOW } : { start, limit: WINDOW + 1 };
+      const window = [...this.#tables[table].getRange(range)];
+      const fresh = start === undefined ? window : window.slice(1); // a window begins where the last one ended
+      yield* fresh;
+      start = fresh.at(-1)?.key;
+      if (start === undefined) return;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.isReadOnly) this.#layDownPen();
+    await this.#env.close();
+  }
+
+  // --- one writer ----------------------------------------------------------------------------------------------------
+
+  #takePen(access: LmdbAccess & { readonly mode: 'write' }): string {
+    const nonce = toBase64url(access.random.bytes(16));
+    this.#env.transactionSync(() => {
+      const held = this.#tables.meta.get(KEY.writer);
+      if (held !== undefined && access.takeover !== true) mustBeDead(layout.parseWriter(held), access.identity);
+      this.#tables.meta.putSync(KEY.writer, layout.writerValue({ ...access.identity, nonce }));
+    });
+    return nonce;
+  }
+
+  #layDownPen(): void {
+    this.#env.transactionSync(() => {
+      const held = this.#tables.meta.get(KEY.writer);
+      if (held !== undefined && layout.parseWriter(held)?.nonce === this.#nonce)
+        this.#tables.meta.removeSync(KEY.writer);
+    });
+  }
+
+  /** S1, S2, S3. */
+  async #write(puts: () => void): Promise<void> {
+    assert(!this.isReadOnly, 'S3: a store open for writing');
+    try {
+      await this.#env.childTransaction(() => {
+        const held = this.#tables.meta.get(KEY.writer);
+        if (held === undefined || layout.parseWriter(held)?.nonce !== this.#nonce) throw fenced();
+        puts();
+      });
+      await this.#env.flushed;
+    } catch (error) {
+      observeCommitError(error);
+      throw error;
+    }
+  }
+
+  // --- entries -------------------------------------------------------------------------------------------------------
+
+  /** S4. What a batch writes to `entries`: runs as they come, and a full bundle in the place of its runs. */
+  #pack(batch: Batch): {
+    readonly puts: readonly (readonly [number, Uint8Array])[];
+    readonly removes: readonly number[];
+    readonly tail: { records: Uint8Array[]; runs: number[] };
+  } {
+    const puts: [number, Uint8Array][] = [];
+    const removes: number[] = [];
+    let [tail, first, rest] = [this.#tail, batch.first, [...batch.records]];
+    while (rest.length > 0) {
+      const start = first - tail.records.length;
+      const added = rest.slice(0, TILE_WIDTH - tail.records.length);
+      const records = [...tail.records, ...added];
+      if (records.length === TILE_WIDTH) {
+        puts.push([start, encodeBundle(records)]);
+        removes.push(...tail.runs.filter((run) => run !== start));
+        tail = { records: [], runs: [] };
+      } else {
+        puts.push([first, encodeBundle(added)]);
+        tail = { records, runs: [...tail.runs, first] };
+      }
+      first += added.length;
+      rest = rest.slice(added.length);
+    }
+    return { puts, removes, tail };
+  }
+
+  #readTail(): { records: Uint8Array[]; runs: number[] } {
+    const { size } = this.head();
+    const start = size - (size % TILE_WIDTH);
+    const runs = [...this.#tables.entries.getKeys({ start: layout.u64(start) })];
+    return { records: [...this.records(start, size)], runs: runs.flatMap((key) => layout.fromU64(key) ?? []) };
+  }
+
+  #record(index: number): Uint8Array | undefined {
+    const cached = this.#lastRead.records[index - this.#lastRead.first];
+    if (cached !== undefined && index >= this.#lastRead.first) return cached;
+    const [run] = this.#tables.entries.getRange({ start: layout.u64(index), reverse: true, limit: 1 });
+    const first = run && layout.fromU64(run.key);
+    if (run === undefined || first === undefined) return undefined;
+    const records = decodeBundle(run.value);
+    if (!records.ok) throw new DamageError(`record ${first}`, records.error.message);
+    this.#lastRead = { first, records: records.value };
+    return records.value[index - first];
+  }
+
+  #runAtOrBefore(stream: StreamId, version: number): StreamRun | undefined {
+    const start = layout.runKey(stream, version);
+    const [found] = this.#tables.streams.getRange({ start, reverse: true, limit: 1 });
+    const run = found && soundRun(found.key, found.value);
+    return run?.stream === stream ? run : undefined;
+  }
+
+  #snapshotPath(name: string): string {
+    return join(this.#directory, 'snapshots', `${formatDigest(sha256(utf8(name)))}.snapshot`);
+  }
+}
+
+type Tables = { readonly [Name in 'meta' | 'entries' | 'tiles' | 'streams' | 'ids' | 'blobs' | 'checkpoints']: Table };
+
+function openEnvironment(
+  directory: string,
+  isReadOnly: boolean,
+  isNoSync: boolean,
+): RootDatabase<Uint8Array, Uint8Array> {
+  try {
+    return open<Uint8Array, Uint8Array>({
+      path: directory,
+      maxDbs: 8,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+      readOnly: isReadOnly,
+      ...(isNoSync ? { noSync: true, overlappingSync: false } : {}),
+    });
+  } catch (error) {
+    // biome-ignore lint/style/useErrorCause: the cause is there, as the third argument.
+    throw new DamageError('data.mdb', `expected an LMDB file: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function openTables(env: RootDatabase<Uint8Array, Uint8Array>): Tables {
+  const table = (name: keyof Tables): Table => {
+    const opened: Table | undefined = env.openDB<Uint8Array, Uint8Array>(name, {
+      encoding: 'binary',
+      keyEncoding: 'binary',
+    });
+    if (opened === undefined) throw new DamageError(name, 'expected a table of that name, found none');
+    return opened;
+  };
+  return {
+    meta: table('meta'),
+    entries: table('entries'),
+    tiles: table('tiles'),
+    streams: table('streams'),
+    ids: table('ids'),
+    blobs: table('blobs'),
+    checkpoints: table('checkpoints'),
+  };
+}
+
+function soundRun(key: Uint8Array, value: Uint8Array): StreamRun {
+  const run = layout.parseRun(key, value);
+  if (run === undefined) throw new DamageError('streams', 'expected a run of a stream');
+  return run;
+}
+
+function mustBeDead(writer: ReturnType<typeof layout.parseWriter>, self: ProcessIdentity): void {
+  const state = writer === undefined ? 'unknown' : liveness(writer, self);
+  if (state === 'dead') return;
+  const who = writer === undefined ? 'an unknown process' : `process ${writer.pid} on ${writer.host}`;
+  const doubt = state === 'alive' ? 'which is running' : 'which cannot be seen from here';
+  const remedy = 'stop it first; if it is certainly gone, open the log with --takeover';
+  throw new CodedError('log.locked', `expected no other writer, found ${who}, ${doubt}: ${remedy}`);
+}
+
+function fenced(): CodedError {
+  return new CodedError(
+    'log.fenced',
+    'expected to be the only writer, found that another process has taken the log over',
+  );
+}
+
+/** lmdb-js hangs a second promise on a failed commit; unobserved, its rejection would end the process before anyone could
+ *  say what happened. */
+function observeCommitError(error: unknown): void {
+  const second: unknown =
+    typeof error === 'object' && error !== null && 'commitError' in error ? error.commitError : undefined;
+  if (second instanceof Promise) second.catch(() => undefined);
+}
