@@ -1,0 +1,217 @@
+/**
+ * The fields of a record as its bytes name them: what each may be, and how they become a `LogRecord`. Only `record.ts` needs
+ * this; it decides which bytes are a record at all.
+ */
+import { Buffer } from 'node:buffer';
+import type { Millis } from '../core/brand.ts';
+import { fromBase64url } from '../core/bytes.ts';
+import { STREAM_ID_BYTES_MAX } from '../core/limits.ts';
+import { type Did, parseDid } from './did.ts';
+import { parseDigestText } from './digest.ts';
+import type { JsonValue } from './json.ts';
+import type {
+  DigestText,
+  EventId,
+  EventType,
+  LogRecord,
+  Payload,
+  RecordedDecision,
+  ReplayClass,
+  StreamId,
+} from './record.ts';
+
+export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+export const STREAM = new RegExp(`^[A-Za-z0-9._:/@%+~-]{1,${STREAM_ID_BYTES_MAX}}$`);
+export const TYPE = /^(?=.{1,64}$)[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+$/;
+export const MEDIA = /^(?=.{1,100}$)[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/;
+export const WORD = /^[A-Za-z0-9._:/@%+~-]{1,200}$/;
+const REPLAY: ReadonlySet<unknown> = new Set<ReplayClass>(['state', 'recorded', 'intent', 'outcome']);
+const VERDICTS: ReadonlySet<unknown> = new Set<RecordedDecision['verdict']>(['allow', 'deny', 'escalate']);
+
+/** The bytes' own shape, once `faultIn` found nothing wrong with it. */
+export type Wire = {
+  readonly o: DigestText;
+  readonly i: number;
+  readonly id: EventId;
+  readonly s: StreamId;
+  readonly n: number;
+  readonly t: EventType;
+  readonly tv: number;
+  readonly w: Millis;
+  readonly c: number;
+  readonly a: Did;
+  readonly p?: Did;
+  readonly k?: EventId;
+  readonly u?: { readonly o: DigestText; readonly i: number; readonly h: DigestText };
+  readonly e?: DigestText;
+  readonly d?: Omit<RecordedDecision, 'trust'> & {
+    readonly trust?: { readonly score: number; readonly as_of: number };
+  };
+  readonly x: {
+    readonly j?: JsonValue;
+    readonly m: string;
+    readonly b?: string;
+    readonly h: DigestText;
+    readonly l: number;
+  };
+  readonly y?: { readonly s: string; readonly k: string };
+  readonly r: ReplayClass;
+};
+
+/** Fields are set one by one: a conditional spread per optional field costs a fold more than the rest of it. */
+export function fromWire(w: Wire): LogRecord {
+  const record: { -readonly [K in keyof LogRecord]: LogRecord[K] } = {
+    origin: w.o,
+    index: w.i,
+    id: w.id,
+    stream: w.s,
+    version: w.n,
+    type: w.t,
+    typeVersion: w.tv,
+    wallMs: w.w,
+    counter: w.c,
+    actor: w.a,
+    payload: payloadFrom(w.x),
+    replay: w.r,
+  };
+  if (w.p !== undefined) record.principal = w.p;
+  if (w.k !== undefined) record.correlation = w.k;
+  if (w.u !== undefined) record.cause = { origin: w.u.o, index: w.u.i, leaf: w.u.h };
+  if (w.e !== undefined) record.envelope = w.e;
+  if (w.d !== undefined) record.decision = decisionFrom(w.d);
+  if (w.y !== undefined) record.erasure = { subject: w.y.s, key: w.y.k };
+  return record;
+}
+
+function payloadFrom(x: Wire['x']): Payload {
+  if (x.j !== undefined) return { type: 'json', value: x.j };
+  if (x.b === undefined) return { type: 'blob', media: x.m, digest: x.h, length: x.l };
+  return { type: 'bytes', media: x.m, bytes: Buffer.from(x.b, 'base64url') };
+}
+
+function decisionFrom({ trust, ...rest }: NonNullable<Wire['d']>): RecordedDecision {
+  return trust === undefined ? rest : { ...rest, trust: { score: trust.score, asOf: trust.as_of } };
+}
+
+type Fields = { readonly [name: string]: unknown };
+type Check = (value: unknown) => boolean;
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const isPositive: Check = (value) => isCount(value) && value !== 0;
+const isText =
+  (pattern: RegExp): Check =>
+  (value) =>
+    typeof value === 'string' && pattern.test(value);
+const isDigest: Check = (value) => typeof value === 'string' && parseDigestText(value).ok;
+const isDid: Check = (value) => typeof value === 'string' && parseDid(value).ok;
+const isWord = isText(WORD);
+const isAbsentOr =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value);
+const isListOf =
+  (check: Check, max: number): Check =>
+  (value) =>
+    Array.isArray(value) && value.length <= max && value.every(check);
+const isOneOf =
+  (values: ReadonlySet<unknown>): Check =>
+  (value) =>
+    values.has(value);
+
+/** Delegation chains are at most 8 links (DESIGN section 7), and a decision may rest on a few of them. */
+const DELEGATIONS_MAX = 32;
+
+const RECORD_FIELDS: readonly (readonly [string, Check])[] = [
+  ['v', (value) => value === 1],
+  ['o', isDigest],
+  ['i', isCount],
+  ['id', isText(UUID)],
+  ['s', isText(STREAM)],
+  ['n', isCount],
+  ['t', isText(TYPE)],
+  ['tv', isPositive],
+  ['w', isCount],
+  ['c', isCount],
+  ['a', isDid],
+  ['p', isAbsentOr(isDid)],
+  ['k', isAbsentOr(isText(UUID))],
+  ['e', isAbsentOr(isDigest)],
+  ['r', isOneOf(REPLAY)],
+];
+const CAUSE_FIELDS = [
+  ['o', isDigest],
+  ['i', isCount],
+  ['h', isDigest],
+] as const;
+const DECISION_FIELDS = [
+  ['verdict', isOneOf(VERDICTS)],
+  ['code', isWord],
+  ['rule', isAbsentOr(isWord)],
+  ['policy', isAbsentOr(isDigest)],
+  ['delegations', isAbsentOr(isListOf(isWord, DELEGATIONS_MAX))],
+] as const;
+const TRUST_FIELDS = [
+  ['score', isCount],
+  ['as_of', isCount],
+] as const;
+const EPOCH_FIELDS = [
+  ['trust', isCount],
+  ['revocation', isCount],
+  ['kill', isCount],
+] as const;
+const ERASURE_FIELDS = [
+  ['s', isWord],
+  ['k', isWord],
+] as const;
+const BYTES_FIELDS = [
+  ['m', isText(MEDIA)],
+  ['b', (value: unknown) => typeof value === 'string' && fromBase64url(value) !== undefined],
+] as const;
+const BLOB_FIELDS = [
+  ['m', isText(MEDIA)],
+  ['h', isDigest],
+  ['l', isPositive],
+] as const;
+
+/** The path of the first field that is missing or out of its range. Unknown fields need no look: the writer knows none, so
+ *  a record that has one is not canonical (R1). */
+export function faultIn(parsed: unknown): string | undefined {
+  if (!isFields(parsed)) return '';
+  const { u, d, x, y } = parsed as {
+    readonly [name: string]: unknown;
+    u?: unknown;
+    d?: unknown;
+    x?: unknown;
+    y?: unknown;
+  };
+  return (
+    firstFault(parsed, RECORD_FIELDS, '') ??
+    (u === undefined ? undefined : firstFault(u, CAUSE_FIELDS, 'u')) ??
+    (d === undefined ? undefined : faultInDecision(d)) ??
+    faultInPayload(x) ??
+    (y === undefined ? undefined : firstFault(y, ERASURE_FIELDS, 'y'))
+  );
+}
+
+function faultInDecision(d: unknown): string | undefined {
+  const { trust, epochs } = isFields(d) ? (d as { readonly trust?: unknown; readonly epochs?: unknown }) : {};
+  return (
+    firstFault(d, DECISION_FIELDS, 'd') ??
+    (trust === undefined ? undefined : firstFault(trust, TRUST_FIELDS, 'd.trust')) ??
+    (epochs === undefined ? undefined : firstFault(epochs, EPOCH_FIELDS, 'd.epochs'))
+  );
+}
+
+function faultInPayload(x: unknown): string | undefined {
+  if (!isFields(x)) return 'x';
+  if ('j' in x) return undefined; // any JSON: whether it is canonical shows when it is written again
+  return 'b' in x ? firstFault(x, BYTES_FIELDS, 'x') : firstFault(x, BLOB_FIELDS, 'x');
+}
+
+function firstFault(value: unknown, fields: readonly (readonly [string, Check])[], path: string): string | undefined {
+  if (!isFields(value)) return path;
+  const wrong = fields.find(([name, isGood]) => !isGood(value[name]));
+  return wrong && (path === '' ? wrong[0] : `${path}.${wrong[0]}`);
+}
