@@ -32,9 +32,7 @@ export function formatDigest(digest: Digest): string {
 
 /** Accepts exactly what `formatDigest` writes. */
 export function parseDigestText(text: string): Result<Digest, Refusal> {
-  const bytes = text.length === DIGEST_TEXT_LENGTH ? fromBase64url(text) : undefined;
-  if (bytes !== undefined) return parseDigest(bytes);
-  return err({ code: 'digest.malformed', message: `expected ${DIGEST_TEXT_LENGTH} characters of base64url` });
+  const bytes = fromBase64url(text);
+  if (bytes === undefined) return err({ code: 'digest.malformed', message: 'expected base64url without padding' });
+  return parseDigest(bytes);
 }
-
-const DIGEST_TEXT_LENGTH = 43;

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { concat, utf8 } from '../core/bytes.ts';
+import { concat, toHex, utf8 } from '../core/bytes.ts';
 import { NOTE_BYTES_MAX } from '../core/limits.ts';
 import { unwrap } from '../core/result.ts';
+import { sha256 } from './digest.ts';
 import { keyPairFromSeed } from './ed25519.ts';
 import {
   formatSignerKey,
@@ -270,6 +271,16 @@ describe('a key line', () => {
     expect(parseVerifierKey(spoil(verifierLine))).toMatchObject({ ok: false, error: { code: 'note.malformed_key' } });
     expect(parseSignerKey(spoil(signerLine))).toMatchObject({ ok: false, error: { code: 'note.malformed_key' } });
   });
+
+  test.each(['al ice', 'al\u0001ice', 'al\u00a0ice', 'al\ud800ice'])(
+    'is refused for the name %j, which no note could carry, though its id is right',
+    (name) => {
+      const { bytes } = pairOf(1).publicKey;
+      const id = toHex(sha256(utf8(`${name}\n`), Uint8Array.of(1), bytes).subarray(0, 4));
+      const line = `${name}+${id}+${toBase64(concat(Uint8Array.of(1), bytes))}`;
+      expect(parseVerifierKey(line)).toMatchObject({ ok: false, error: { code: 'note.malformed_key' } });
+    },
+  );
 
   test('is refused for a key of small order, though its id is right', () => {
     const neutral = Uint8Array.of(1, ...new Uint8Array(31));
