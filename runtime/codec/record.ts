@@ -241,13 +241,13 @@ function notCanonical(text: string, canonical: string): Result<never, RecordRefu
 }
 
 function firstNonUtf8(bytes: Uint8Array): number {
-  let [good, bad] = [0, bytes.length]; // the longest prefix that is UTF-8, up to a cut character
-  while (bad - good > 1) {
-    const middle = (good + bad) >> 1;
-    if ([0, 1, 2, 3].some((cut) => cut <= middle && isUtf8(bytes.subarray(0, middle - cut)))) good = middle;
-    else bad = middle;
+  let at = 0;
+  for (;;) {
+    const lead = bytes[at] ?? 0;
+    const width = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if (at >= bytes.length || !isUtf8(bytes.subarray(at, at + width))) return at;
+    at += width;
   }
-  return good;
 }
 
 function refuse(code: RecordRefusal['code'], message: string, offset: number): Result<never, RecordRefusal> {
