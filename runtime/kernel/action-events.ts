@@ -1,0 +1,50 @@
+/**
+ * The four events that an action leaves in its agent's stream.
+ *
+ * `action.decided` is intent and verdict in one record, flushed before anything is attempted. `action.settled` is what
+ * became of it. `action.abandoned` says that the permit was worthless when it was to be spent: nothing was attempted.
+ * `action.refused_many` counts what would have flooded the log. An action that was decided with `allow` and is neither
+ * settled nor abandoned is in doubt.
+ */
+import type { JsonValue } from '../codec/json.ts';
+import type { Action, EffectClass, Risk } from './action.ts';
+import type { Outcome } from './outcome.ts';
+
+export const ACTION_EVENTS = {
+  decided: 'action.decided',
+  settled: 'action.settled',
+  abandoned: 'action.abandoned',
+  refusedMany: 'action.refused_many',
+} as const;
+
+export type ActionDecided = {
+  readonly key: string;
+  readonly verb: Action['verb'];
+  readonly target: string;
+  readonly effect: EffectClass;
+  readonly risk: Risk;
+  readonly scope: string | null;
+  /** Digest of what is done (`actionDigest`), base64url. */
+  readonly digest: string;
+  readonly input: JsonValue;
+  /** From 1; more than 1 only where an attempt in doubt is repeated under the same key. */
+  readonly attempt: number;
+  /** Which gate refused and why, in words; `null` where the record's decision allows. */
+  readonly refused: { readonly gate: string; readonly message: string } | null;
+  readonly note: { readonly [name: string]: JsonValue };
+};
+
+export type ActionSettled = {
+  readonly key: string;
+  readonly status: 'ok' | 'failed' | 'unknown';
+  readonly outcome: Outcome;
+  readonly note: { readonly [name: string]: JsonValue };
+};
+
+export type ActionAbandoned = {
+  readonly key: string;
+  readonly code: string;
+  readonly note: { readonly [name: string]: JsonValue };
+};
+
+export type ActionRefusedMany = { readonly agent: string; readonly counts: { readonly [code: string]: number } };

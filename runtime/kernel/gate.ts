@@ -1,0 +1,95 @@
+/**
+ * The gates that every action passes, in one order, and how their answers make a decision.
+ *
+ * G1. The order is `GATES`; a gate that is not given passes, except policy: no policy denies everything.
+ * G2. `deny < escalate < allow`: the first denial ends the walk; an escalation stands unless the approval gate lifts it.
+ * G3. A gate that throws denies. Gates neither wait nor write.
+ */
+import type { Digest } from '../codec/digest.ts';
+import type { DigestText, EventId } from '../codec/record.ts';
+import type { Millis } from '../core/brand.ts';
+import { messageOf } from '../core/errors.ts';
+import type { Action } from './action.ts';
+
+export const GATES = ['kill', 'ring', 'breaker', 'budget', 'policy', 'approval'] as const;
+export type GateName = (typeof GATES)[number];
+
+/** Counters that move when authority is withdrawn. A permit of an earlier epoch is worthless. */
+export type Epochs = { readonly trust: number; readonly revocation: number; readonly kill: number };
+
+/** All that a gate may know: values, as of one moment. */
+export type GateRequest = {
+  readonly action: Action;
+  readonly digest: Digest;
+  readonly at: Millis;
+  readonly epochs: Epochs;
+  /** What an earlier gate wants a human for. Only the approval gate finds anything here. */
+  readonly escalated?: GateAnswer & { readonly verdict: 'escalate' };
+};
+
+export type GateAnswer =
+  | { readonly verdict: 'allow'; readonly rule?: string; readonly approval?: EventId }
+  | {
+      readonly verdict: 'deny' | 'escalate';
+      readonly code: string;
+      readonly message: string;
+      readonly rule?: string;
+      readonly retryAfterMs?: number;
+    };
+
+export interface Gate {
+  check(request: GateRequest): GateAnswer;
+  /** What the attempt holds while it lasts (a reservation, a slot); called in the tick that starts it. */
+  hold?(request: GateRequest): Disposable;
+  /** The digest of what this gate decides by. A permit made under another one is worthless. */
+  readonly policy?: DigestText;
+}
+
+export type Gates = Partial<Record<GateName, Gate>>;
+
+export type Decision = {
+  readonly verdict: 'allow' | 'deny' | 'escalate';
+  readonly code: string;
+  readonly message: string;
+  /** Which gate had the last word. */
+  readonly gate: GateName;
+  readonly rule?: string;
+  readonly retryAfterMs?: number;
+};
+
+/** Walks the gates. Pure, total; never throws. */
+export function decide(gates: Gates, request: GateRequest): Decision {
+  let allowed: Decision = { verdict: 'allow', code: 'policy.allowed', message: 'every gate agreed', gate: 'policy' };
+  let escalated: (GateAnswer & { verdict: 'escalate' }) | undefined;
+  let by: GateName = 'policy';
+  for (const name of GATES) {
+    const gate = gates[name];
+    if (name === 'approval' && escalated === undefined) continue;
+    if (gate === undefined && name !== 'policy') continue;
+    const answer =
+      gate === undefined ? NO_POLICY : ask(gate, escalated === undefined ? request : { ...request, escalated });
+    if (answer.verdict === 'deny') return { ...answer, verdict: 'deny', gate: name };
+    if (answer.verdict === 'escalate') {
+      escalated = { ...answer, verdict: 'escalate' };
+      by = name;
+      continue;
+    }
+    if (name === 'approval') escalated = undefined;
+    if (answer.rule !== undefined) allowed = { ...allowed, rule: answer.rule, gate: name };
+  }
+  return escalated === undefined ? allowed : { ...escalated, gate: by };
+}
+
+const NO_POLICY: GateAnswer = {
+  verdict: 'deny',
+  code: 'policy.missing',
+  message: 'expected a policy, found none: nothing is allowed',
+};
+
+function ask(gate: Gate, request: GateRequest): GateAnswer {
+  try {
+    return gate.check(request);
+  } catch (error) {
+    return { verdict: 'deny', code: 'gate.failed', message: `the gate failed: ${messageOf(error)}` };
+  }
+}

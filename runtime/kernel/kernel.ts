@@ -1,0 +1,345 @@
+/**
+ * The one way out: intent → decision → attempt → outcome.
+ *
+ * K1. Nothing is attempted before its `action.decided` is on disk.
+ * K2. Nothing is attempted unless every gate allowed it and its permit was spent in the tick that started it.
+ * K3. An attempt ends in exactly one `action.settled`, or is in doubt: decided, not settled. `resolve` ends a doubt by the
+ *     effect's class and never repeats an `unsafe` effect, nor a `reconcile` one that the world does not deny.
+ * K4. A refusal is a value. `perform` rejects only when the log does, or when its signal ends the wait: the action is then
+ *     in doubt.
+ *
+ * The kernel does not know agents, turns or tools' schemas. It keeps no state that a fold of the log could not rebuild,
+ * but the windows of the refusal meter.
+ */
+
+import type { Digest } from '../codec/digest.ts';
+import { sha256 } from '../codec/digest.ts';
+import { canonicalJson, type JsonValue } from '../codec/json.ts';
+import { type Cause, digestText, type EventType, parseEventType, type RecordedDecision } from '../codec/record.ts';
+import { utf8 } from '../core/bytes.ts';
+import type { Clock } from '../core/clock.ts';
+import { DeadlineError, withDeadline } from '../core/deadline.ts';
+import { hasCode, messageOf } from '../core/errors.ts';
+import type { Random } from '../core/random.ts';
+import { unwrap } from '../core/result.ts';
+import type { EventLog, NewEvent, Recorded } from '../log/event-log.ts';
+import { type Action, actionDigest } from './action.ts';
+import { ACTION_EVENTS, type ActionDecided, type ActionSettled } from './action-events.ts';
+import { newEventId } from './event-id.ts';
+import { type Decision, decide, type Epochs, type GateRequest, type Gates } from './gate.ts';
+import { type NotOk, type Outcome, statusOf } from './outcome.ts';
+import { Permit } from './permit.ts';
+import { RefusalMeter } from './refusal-meter.ts';
+
+/** What can be attempted. Code behind it may do anything; what it says is checked by nobody but its own schemas. */
+export interface Executor {
+  /** One attempt under `key`. A throw means `failed` where a repetition is harmless, else `unknown`. */
+  run(input: JsonValue, attempt: Attempt): Promise<Outcome>;
+  /** For `reconcile`: what the world says about `key`. `absent`: it certainly did not happen. */
+  probe?(input: JsonValue, attempt: Attempt): Promise<Outcome | 'absent'>;
+}
+
+export type Attempt = { readonly key: string; readonly action: Action; readonly signal: AbortSignal };
+
+export type KernelParts = {
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly gates: Gates;
+  /** Who can do it; nobody is a denial: `tool.unknown`. */
+  readonly executorOf: (action: Action) => Executor | undefined;
+  readonly epochs?: () => Epochs;
+};
+
+const REFUSALS_FLUSH_MS = 1_000;
+const NO_EPOCHS: Epochs = { trust: 0, revocation: 0, kill: 0 };
+
+export class Kernel implements AsyncDisposable {
+  readonly #parts: KernelParts;
+  readonly #meter = new RefusalMeter();
+  readonly #origin: Cause['origin'];
+  #refusalTimer: Disposable | undefined;
+  #refusalWrite: Promise<unknown> = Promise.resolve();
+  readonly #counted = new Map<string, Action>();
+
+  constructor(parts: KernelParts) {
+    this.#parts = parts;
+    this.#origin = digestText(sha256(utf8(parts.log.origin)));
+  }
+
+  /** The verdict alone, for an act that is its own record (a message sent, a timer armed): put it into that record with
+   *  `recordedDecision`, and append in this very tick. */
+  decide(action: Action): { readonly decision: Decision; readonly recorded: RecordedDecision } {
+    const request = this.#request(action);
+    const decision = this.#decide(action, request);
+    return { decision, recorded: this.#recorded(decision, request) };
+  }
+
+  /** Decides, records, attempts, records. */
+  async perform(action: Action, signal: AbortSignal): Promise<Outcome> {
+    return this.#perform(action, 1, signal);
+  }
+
+  /** Ends a doubt about an action whose last `action.decided` was attempt number `attempt` (K3). */
+  async resolve(action: Action, attempt: number, signal: AbortSignal): Promise<Outcome> {
+    switch (action.effect) {
+      case 'pure':
+      case 'idempotent':
+        return this.#perform(action, attempt + 1, signal);
+      case 'reconcile': {
+        const found = await this.#probe(action, signal);
+        if (found === 'absent') return this.#perform(action, attempt + 1, signal);
+        return this.#settle(action, found, action.cause);
+      }
+      case 'unsafe':
+        return this.#settle(
+          action,
+          { type: 'unknown', message: `${action.target} may or may not have happened` },
+          action.cause,
+        );
+    }
+  }
+
+  /** Writes what was counted and not yet recorded. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#refusalTimer?.[Symbol.dispose]();
+    this.#writeRefusals();
+    await this.#refusalWrite;
+  }
+
+  async #perform(action: Action, attempt: number, signal: AbortSignal): Promise<Outcome> {
+    signal.throwIfAborted();
+    const request = this.#request(action);
+    const decision = this.#decide(action, request);
+    if (decision.verdict !== 'allow') return this.#refuse(action, attempt, request, decision);
+    const permit = new Permit(this.#bond(request));
+    const decided = await this.#append(action, ACTION_EVENTS.decided, {
+      payload: decidedPayload(action, attempt, request.digest, null),
+      decision: this.#recorded(decision, request),
+      replay: 'intent',
+      cause: action.cause,
+    });
+    signal.throwIfAborted();
+    const now = this.#request(action);
+    const code = permit.spend(this.#bond(now)); // K2: from here to the executor's first line there is no await
+    if (code !== undefined) return this.#abandon(action, code, this.#causeOf(decided));
+    using _held = this.#hold(now);
+    const outcome = await this.#attempt(action, signal);
+    return this.#settle(action, outcome, this.#causeOf(decided));
+  }
+
+  /** One attempt, bounded by its own time and by the signal (which leaves it in doubt). */
+  async #attempt(action: Action, signal: AbortSignal): Promise<Outcome> {
+    const executor = this.#parts.executorOf(action);
+    if (executor === undefined) return { type: 'died', message: `${action.target} is gone` };
+    const isHarmless = action.effect === 'pure' || action.effect === 'idempotent';
+    const outcome = await this.#bounded(action, signal, (inner) =>
+      executor.run(action.input, { key: action.key, action, signal: inner }),
+    ).catch((error: unknown): Outcome => {
+      signal.throwIfAborted();
+      if (error instanceof DeadlineError) return { type: 'timeout', withinMs: action.withinMs };
+      if (!isHarmless) return { type: 'unknown', message: messageOf(error) };
+      return { type: 'failed', code: codeOf(error), message: messageOf(error) };
+    });
+    if (isHarmless || statusOf(outcome) !== 'unknown') return outcome;
+    if (action.effect === 'reconcile') {
+      const found = await this.#probe(action, signal);
+      return found === 'absent' ? { type: 'failed', code: 'tool.failed', message: 'it did not happen' } : found;
+    }
+    return { type: 'unknown', message: `${action.target} may or may not have happened: ${reasonOf(outcome)}` };
+  }
+
+  async #probe(action: Action, signal: AbortSignal): Promise<Outcome | 'absent'> {
+    const executor = this.#parts.executorOf(action);
+    const doubt: Outcome = {
+      type: 'unknown',
+      message: `${action.target} may or may not have happened, and cannot be asked`,
+    };
+    if (executor?.probe === undefined) return doubt;
+    const probe = executor.probe.bind(executor);
+    return this.#bounded(action, signal, (inner) =>
+      probe(action.input, { key: action.key, action, signal: inner }),
+    ).catch((error: unknown): Outcome => {
+      signal.throwIfAborted();
+      return { ...doubt, message: `${action.target} may or may not have happened: ${messageOf(error)}` };
+    });
+  }
+
+  async #bounded<T>(action: Action, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const ending = new AbortController();
+    const inner = AbortSignal.any([signal, ending.signal]);
+    const bound = { clock: this.#parts.clock, limitMs: action.withinMs, what: action.target, signal };
+    try {
+      return await withDeadline(start(work, inner), bound);
+    } finally {
+      ending.abort(new DOMException('the attempt is over', 'AbortError'));
+    }
+  }
+
+  async #settle(action: Action, outcome: Outcome, cause: Cause | undefined): Promise<Outcome> {
+    const told = asData(action, outcome);
+    const payload: ActionSettled = { key: action.key, status: statusOf(told), outcome: told, note: action.note ?? {} };
+    const settled = await this.#append(action, ACTION_EVENTS.settled, { payload, replay: 'outcome', cause });
+    return { ...told, event: settled.id };
+  }
+
+  async #abandon(action: Action, code: string, cause: Cause): Promise<NotOk> {
+    const payload = { key: action.key, code, note: action.note ?? {} };
+    const { id } = await this.#append(action, ACTION_EVENTS.abandoned, { payload, replay: 'outcome', cause });
+    return { type: 'denied', code, message: 'authority changed between the decision and the attempt', event: id };
+  }
+
+  async #refuse(action: Action, attempt: number, request: GateRequest, decision: Decision): Promise<NotOk> {
+    const code = decision.verdict === 'escalate' ? 'approval.required' : decision.code;
+    const refusal: NotOk =
+      decision.retryAfterMs === undefined
+        ? { type: 'denied', code, message: decision.message }
+        : { type: 'busy', retryAfterMs: decision.retryAfterMs };
+    if (!this.#meter.mustRecord(action.agent, decision.gate, code, request.at)) {
+      this.#counted.set(action.agent, action);
+      this.#refusalTimer ??= this.#parts.clock.after(REFUSALS_FLUSH_MS, () => this.#writeRefusals());
+      return refusal;
+    }
+    const refused = { gate: decision.gate, message: decision.message };
+    const { id } = await this.#append(action, ACTION_EVENTS.decided, {
+      payload: decidedPayload(action, attempt, request.digest, refused),
+      decision: this.#recorded(decision, request),
+      replay: 'intent',
+      cause: action.cause,
+    });
+    return { ...refusal, event: id };
+  }
+
+  #decide(action: Action, request: GateRequest): Decision {
+    if (action.verb === 'use' && this.#parts.executorOf(action) === undefined) {
+      const message = `expected a known tool, found ${action.target}`;
+      return { verdict: 'deny', code: 'tool.unknown', message, gate: 'policy' };
+    }
+    return decide(this.#parts.gates, request);
+  }
+
+  #request(action: Action): GateRequest {
+    const epochs = this.#parts.epochs?.() ?? NO_EPOCHS;
+    return { action, digest: actionDigest(action), at: this.#parts.clock.now(), epochs };
+  }
+
+  #bond({ action, digest, epochs }: GateRequest) {
+    return { key: action.key, digest, policy: this.#parts.gates.policy?.policy, epochs };
+  }
+
+  #hold(request: GateRequest): Disposable {
+    const stack = new DisposableStack();
+    for (const gate of Object.values(this.#parts.gates)) {
+      const held = gate?.hold?.(request);
+      if (held !== undefined) stack.use(held);
+    }
+    return stack;
+  }
+
+  #recorded(decision: Decision, request: GateRequest): RecordedDecision {
+    const policy = this.#parts.gates.policy?.policy;
+    return {
+      verdict: decision.verdict,
+      code: decision.code,
+      ...(decision.rule === undefined ? {} : { rule: decision.rule }),
+      ...(policy === undefined ? {} : { policy }),
+      epochs: request.epochs,
+    };
+  }
+
+  #writeRefusals(): void {
+    this.#refusalTimer = undefined;
+    for (const [agent, counts] of this.#meter.drain()) {
+      const action = this.#counted.get(agent);
+      if (action === undefined) continue;
+      const written = this.#append(action, ACTION_EVENTS.refusedMany, {
+        payload: { agent, counts },
+        replay: 'outcome',
+      });
+      // A log that refuses this refuses everything after it: whoever appends next hears of it.
+      this.#refusalWrite = Promise.allSettled([this.#refusalWrite, written]);
+    }
+    this.#counted.clear();
+  }
+
+  async #append(
+    action: Action,
+    type: string,
+    event: Pick<NewEvent, 'decision' | 'replay'> & { readonly payload: object; readonly cause?: Cause | undefined },
+  ): Promise<Recorded> {
+    const { payload, cause, ...rest } = event;
+    const [recorded] = await this.#parts.log.append([
+      {
+        stream: action.stream,
+        expected: 'any',
+        events: [
+          {
+            id: newEventId(this.#parts.clock, this.#parts.random),
+            type: eventType(type),
+            actor: action.actor,
+            ...(action.principal === undefined ? {} : { principal: action.principal }),
+            ...(action.correlation === undefined ? {} : { correlation: action.correlation }),
+            ...(cause === undefined ? {} : { cause }),
+            ...rest,
+            payload: { type: 'json', value: payload as JsonValue },
+          },
+        ],
+      },
+    ]);
+    if (recorded === undefined) throw new Error('expected one recorded event, found none');
+    return recorded;
+  }
+
+  #causeOf(recorded: Recorded): Cause {
+    return { origin: this.#origin, index: recorded.index, leaf: digestText(recorded.leaf) };
+  }
+}
+
+function decidedPayload(
+  action: Action,
+  attempt: number,
+  digest: Digest,
+  refused: ActionDecided['refused'],
+): ActionDecided {
+  const { key, verb, target, effect, risk, input } = action;
+  const note = action.note ?? {};
+  return {
+    key,
+    verb,
+    target,
+    effect,
+    risk,
+    scope: action.scope ?? null,
+    digest: digestText(digest),
+    input,
+    attempt,
+    refused,
+    note,
+  };
+}
+
+/** What cannot be recorded did not come back: `undefined`, NaN, a class instance. */
+function asData(action: Action, outcome: Outcome): Outcome {
+  const { event: _event, ...told } = outcome;
+  const text = canonicalJson(told);
+  if (text.ok) return told as Outcome;
+  return { type: 'invalid', code: 'tool.not_data', message: `the result of ${action.target}: ${text.error.message}` };
+}
+
+/** A synchronous throw of the executor is a throw like any other. */
+async function start<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+  return work(signal);
+}
+
+function codeOf(error: unknown): string {
+  return hasCode(error) && /^[a-z][a-z0-9]*(\.[a-z][a-z0-9_]*)+$/.test(error.code) ? error.code : 'tool.failed';
+}
+
+function reasonOf(outcome: Outcome): string {
+  if (outcome.type === 'timeout') return `no answer within ${outcome.withinMs} ms`;
+  return 'message' in outcome ? outcome.message : outcome.type;
+}
+
+function eventType(text: string): EventType {
+  return unwrap(parseEventType(text), 'an event type of the vocabulary');
+}
