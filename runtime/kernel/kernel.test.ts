@@ -314,16 +314,16 @@ describe('the gates', () => {
     const bond = { key: 'k', digest, policy: undefined, epochs };
     const permit = new Permit(bond);
 
-    expect(new Permit(bond).spend({ ...bond, digest: other })).toBe('permit.other_action');
-    expect(new Permit(bond).spend({ ...bond, key: 'l' })).toBe('permit.other_action');
+    expect(new Permit(bond).spend({ ...bond, digest: other })).toEqual({ code: 'permit.other_action' });
+    expect(new Permit(bond).spend({ ...bond, key: 'l' })).toEqual({ code: 'permit.other_action' });
     expect(permit.spend(bond)).toBeUndefined();
-    expect(permit.spend(bond)).toBe('permit.spent');
+    expect(permit.spend(bond)).toEqual({ code: 'permit.spent' });
   });
 
   test.each(['trust', 'revocation', 'kill'] as const)('P2: a change of the epoch of %s ends a permit', async (name) => {
     const { action } = await bench();
     const bond = { key: 'k', digest: actionDigest(action()), policy: undefined, epochs };
 
-    expect(new Permit(bond).spend({ ...bond, epochs: { ...epochs, [name]: 1 } })).toBe('permit.stale');
+    expect(new Permit(bond).spend({ ...bond, epochs: { ...epochs, [name]: 1 } })).toEqual({ code: 'permit.stale' });
   });
 });

@@ -121,8 +121,8 @@ export class Kernel implements AsyncDisposable {
     });
     signal.throwIfAborted();
     const now = this.#request(action);
-    const code = permit.spend(this.#bond(now)); // K2: from here to the executor's first line there is no await
-    if (code !== undefined) return this.#abandon(action, code, this.#causeOf(decided));
+    const worthless = permit.spend(this.#bond(now)); // K2: from here to the executor's first line there is no await
+    if (worthless !== undefined) return this.#abandon(action, worthless.code, this.#causeOf(decided));
     using _held = this.#hold(now);
     const outcome = await this.#attempt(action, signal);
     return this.#settle(action, outcome, this.#causeOf(decided));

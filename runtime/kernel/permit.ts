@@ -27,12 +27,13 @@ export class Permit {
   }
 
   /** Spends the permit (P1); a code says why it cannot be. A refused permit is spent, too. */
-  spend(now: Bond): 'permit.spent' | 'permit.other_action' | 'permit.stale' | undefined {
+  spend(now: Bond): { readonly code: string } | undefined {
     const bond = this.#bond;
-    if (this.#isSpent) return 'permit.spent';
+    if (this.#isSpent) return { code: 'permit.spent' };
     this.#isSpent = true;
-    if (now.key !== bond.key || !equalBytes(now.digest, bond.digest)) return 'permit.other_action';
-    return now.policy === bond.policy && isSame(now.epochs, bond.epochs) ? undefined : 'permit.stale';
+    if (now.key !== bond.key || !equalBytes(now.digest, bond.digest)) return { code: 'permit.other_action' };
+    if (now.policy === bond.policy && isSame(now.epochs, bond.epochs)) return undefined;
+    return { code: 'permit.stale' };
   }
 }
 
