@@ -5,7 +5,7 @@ import { concat, fromBase64url, toHex } from '../core/bytes.ts';
 import { unwrap } from '../core/result.ts';
 import { formatDidKey, parseDidKey } from './did-key.ts';
 import { keyPairFromSeed } from './ed25519.ts';
-import { describeVectors } from './published-vectors.ts';
+import { describeVectors } from './published-vectors.fixture.ts';
 
 const key = keyPairFromSeed(new Uint8Array(32)).publicKey;
 const did = formatDidKey(key);

@@ -18,7 +18,7 @@ import {
   verify,
   verifyPortable,
 } from './ed25519.ts';
-import { describeVectors } from './published-vectors.ts';
+import { describeVectors } from './published-vectors.fixture.ts';
 
 noble.hashes.sha512 = (message) => Uint8Array.from(hash('sha512', message, 'buffer'));
 

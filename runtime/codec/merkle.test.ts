@@ -17,7 +17,7 @@ import {
   verifyInclusion,
 } from './merkle.ts';
 import { fromBase64 } from './note.ts';
-import { describeVectors } from './published-vectors.ts';
+import { describeVectors } from './published-vectors.fixture.ts';
 
 const SIZE_MAX = 130; // past 2^7, so that every shape of right edge up to seven levels occurs
 const leaves = Array.from({ length: SIZE_MAX }, (_, n) => hashLeaf(utf8(`record ${n}`)));

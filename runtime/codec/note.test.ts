@@ -18,7 +18,7 @@ import {
   toBase64,
   type Verifier,
 } from './note.ts';
-import { describeVectors } from './published-vectors.ts';
+import { describeVectors } from './published-vectors.fixture.ts';
 
 const pairOf = (seed: number) => keyPairFromSeed(new Uint8Array(32).fill(seed));
 const alice = noteSigner('example.com/alice', pairOf(1));

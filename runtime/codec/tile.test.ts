@@ -16,7 +16,7 @@ import {
   verifyInclusion,
 } from './merkle.ts';
 import { parseVerifierKey } from './note.ts';
-import { describeVectors } from './published-vectors.ts';
+import { describeVectors } from './published-vectors.fixture.ts';
 import {
   decodeBundle,
   encodeBundle,

@@ -1,0 +1,41 @@
+/** `ringmesh/runtime`: the names that authors and tools import. */
+
+// Trees, proofs and checkpoints
+export { type Checkpoint, type Origin, openCheckpoint, parseOrigin } from './codec/checkpoint.ts';
+// Names and keys
+export { type Cid, cidOf, digestOfCid, parseCid } from './codec/cid.ts';
+export { type Did, parseDid } from './codec/did.ts';
+export { formatDidKey, parseDidKey } from './codec/did-key.ts';
+export { type Digest, formatDigest, parseDigestText, sha256 } from './codec/digest.ts';
+export { admitKey, generateKeyPair, type KeyPair, type PublicKey, sign, verify } from './codec/ed25519.ts';
+// Records and canonical JSON
+export { canonicalJson, type JsonValue } from './codec/json.ts';
+export { hashLeaf, hashNode, verifyConsistency, verifyInclusion } from './codec/merkle.ts';
+export { parseVerifierKey, type Verifier } from './codec/note.ts';
+export {
+  decodeRecord,
+  type EventId,
+  type EventType,
+  encodeRecord,
+  type LogRecord,
+  type Payload,
+  parseEventId,
+  parseEventType,
+  parseStreamId,
+  type ReplayClass,
+  type StreamId,
+} from './codec/record.ts';
+// Outcomes, errors, time and chance
+export { AssertionError } from './core/assert.ts';
+export type { Brand, Millis } from './core/brand.ts';
+export type { Clock } from './core/clock.ts';
+export { DeadlineError } from './core/deadline.ts';
+export { CodedError, hasCode } from './core/errors.ts';
+export type { Random } from './core/random.ts';
+export type { Refusal, Result } from './core/result.ts';
+export { systemClock, systemRandom, thisProcess } from './core/system.ts';
+export { uuidv7 } from './core/uuid.ts';
+
+// The log
+export type { EventLog, ExpectedVersion, NewEvent, Recorded, Snapshot, StoredEvent, Write } from './log/event-log.ts';
+export { createLog, openLog, openReader, succeedLog } from './log/log-directory.ts';
