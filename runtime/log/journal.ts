@@ -26,14 +26,14 @@ import {
   BATCH_EVENTS_MAX,
   FLUSH_MS_MAX,
   SNAPSHOT_BYTES_MAX,
-  STREAM_HEADS_MAX,
 } from '../core/limits.ts';
 import { unwrap } from '../core/result.ts';
 import type { Anchor } from './anchor.ts';
 import type { EventLog, NewEvent, Recorded, Snapshot, StoredEvent, Write } from './event-log.ts';
-import { type Sequence, type Sequenced, Sequencer } from './sequencer.ts';
+import { placeOf, runsOf, type Sequence, type Sequenced, Sequencer } from './sequencer.ts';
 import { decodeSnapshot, encodeSnapshot } from './snapshot.ts';
-import type { Batch, LogStore, StreamRun } from './store.ts';
+import type { Batch, LogStore } from './store.ts';
+import { StreamHeads } from './stream-heads.ts';
 import type { LogTree } from './tree.ts';
 
 export type JournalParts = {
@@ -63,8 +63,7 @@ export class Journal implements EventLog {
   #queued = 0;
   /** Sequenced and not yet durable, by id. */
   readonly #pending = new Map<EventId, Sequenced>();
-  /** The last version of recently used streams, pending events included; the least recently used come first. */
-  readonly #versions = new Map<StreamId, { version: number; index: number }>();
+  readonly #heads: StreamHeads;
   #durable: number;
   #flushing: Promise<void> | undefined;
   #stopped: Error | undefined;
@@ -78,6 +77,7 @@ export class Journal implements EventLog {
     const head = parts.store.head();
     assert(head.size === parts.tree.size, 'J4: a tree of the records that are there');
     this.#durable = head.size;
+    this.#heads = new StreamHeads(parts.store, () => this.#durable);
     this.#sequencer = new Sequencer(digestText(sha256(utf8(parts.store.origin))), head, (stream) =>
       this.versionOf(stream),
     );
@@ -115,7 +115,7 @@ export class Journal implements EventLog {
     const sequence = this.#sequencer.sequence(writes, this.#parts.clock.now());
     for (const event of sequence.events) {
       this.#pending.set(event.id, event);
-      this.#remember(event.stream, event.version, event.index);
+      this.#heads.set(event.stream, event.version, event.index);
     }
     const { promise, resolve, reject } = Promise.withResolvers<readonly Recorded[]>();
     this.#queue.push({ ...sequence, time: this.#sequencer.time, resolve, reject });
@@ -141,12 +141,7 @@ export class Journal implements EventLog {
   }
 
   versionOf(stream: StreamId): number {
-    const known = this.#versions.get(stream);
-    if (known !== undefined) return known.version;
-    const run = this.#store.lastRun(stream);
-    const version = run === undefined ? -1 : lastVersion(run);
-    this.#remember(stream, version, run?.indexes.at(-1) ?? 0);
-    return version;
+    return this.#heads.versionOf(stream);
   }
 
   streams(after = ''): Iterable<StreamId> {
@@ -273,17 +268,6 @@ export class Journal implements EventLog {
     return record.ok && this.#sequencer.isSameEvent(event, stream, record.value, earlier.bytes);
   }
 
-  #remember(stream: StreamId, version: number, index: number): void {
-    this.#versions.delete(stream);
-    this.#versions.set(stream, { version, index });
-    if (this.#versions.size <= STREAM_HEADS_MAX) return;
-    for (const [oldest, head] of this.#versions) {
-      if (head.index >= this.#durable) break; // the store does not know this one yet
-      this.#versions.delete(oldest);
-      if (this.#versions.size <= STREAM_HEADS_MAX) break;
-    }
-  }
-
   async #flush(): Promise<void> {
     while (this.#queue.length > 0) {
       const appends = this.#cut();
@@ -392,24 +376,6 @@ export class Journal implements EventLog {
     if (Number.isSafeInteger(size) && size >= 0 && size <= this.#durable) return;
     throw new CodedError('log.out_of_range', `expected a size in 0..${this.#durable}, found ${size}`);
   }
-}
-
-function placeOf({ bytes: _, ...recorded }: Sequenced): Recorded {
-  return recorded;
-}
-
-function lastVersion(run: StreamRun): number {
-  return run.version + run.indexes.length - 1;
-}
-
-function runsOf(events: readonly Sequenced[]): readonly StreamRun[] {
-  const runs = new Map<StreamId, { stream: StreamId; version: number; indexes: number[] }>();
-  for (const { stream, version, index } of events) {
-    const run = runs.get(stream);
-    if (run === undefined) runs.set(stream, { stream, version, indexes: [index] });
-    else run.indexes.push(index);
-  }
-  return [...runs.values()];
 }
 
 function stopError(cause: unknown): CodedError {

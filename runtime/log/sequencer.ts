@@ -30,6 +30,7 @@ import {
   RECORD_BYTES_MAX,
 } from '../core/limits.ts';
 import type { ExpectedVersion, NewEvent, NewPayload, Recorded, Write } from './event-log.ts';
+import type { StreamRun } from './store.ts';
 
 /** An event with its place in the log, not yet durable. */
 export type Sequenced = Recorded & { readonly bytes: Uint8Array };
@@ -136,6 +137,22 @@ export class Sequencer {
       if (!isMet(expected, actual)) throw new ConflictError(stream, expected, actual);
     }
   }
+}
+
+/** Where the event is, without its bytes. */
+export function placeOf({ bytes: _, ...recorded }: Sequenced): Recorded {
+  return recorded;
+}
+
+/** The events by stream: versions of one stream are consecutive within a batch (Q1). */
+export function runsOf(events: readonly Sequenced[]): readonly StreamRun[] {
+  const runs = new Map<StreamId, { stream: StreamId; version: number; indexes: number[] }>();
+  for (const { stream, version, index } of events) {
+    const run = runs.get(stream);
+    if (run === undefined) runs.set(stream, { stream, version, indexes: [index] });
+    else run.indexes.push(index);
+  }
+  return [...runs.values()];
 }
 
 function isMet(expected: ExpectedVersion, actual: number): boolean {
