@@ -1,24 +1,92 @@
 /**
- * The fields of a record as its bytes name them: what each may be, and how they become a `LogRecord`. Only `record.ts` needs
- * this; it decides which bytes are a record at all.
+ * What a record holds, what each field may be, and how the fields' own short names become a `LogRecord`. Import the types
+ * from `record.ts`, which decides which bytes are a record at all.
  */
 import { Buffer } from 'node:buffer';
-import type { Millis } from '../core/brand.ts';
+import type { Brand, Millis } from '../core/brand.ts';
 import { fromBase64url } from '../core/bytes.ts';
 import { STREAM_ID_BYTES_MAX } from '../core/limits.ts';
 import { type Did, parseDid } from './did.ts';
 import { parseDigestText } from './digest.ts';
 import type { JsonValue } from './json.ts';
-import type {
-  DigestText,
-  EventId,
-  EventType,
-  LogRecord,
-  Payload,
-  RecordedDecision,
-  ReplayClass,
-  StreamId,
-} from './record.ts';
+
+/** A UUID (RFC 9562) in lower case, chosen by whoever appends: the idempotency key of its event. Ours are version 7. */
+export type EventId = Brand<string, 'EventId'>;
+
+/** The name of a stream: 1 to 200 characters of `A-Z a-z 0-9 . _ : / @ % + ~ -`. */
+export type StreamId = Brand<string, 'StreamId'>;
+
+/** What happened: past tense, dotted, `saga.started`. */
+export type EventType = Brand<string, 'EventType'>;
+
+/** A digest as records write it: 43 characters of base64url. */
+export type DigestText = Brand<string, 'DigestText'>;
+
+/** What a replay may do with the event: fold it, take it as a recorded answer, or read it as an effect begun or ended. */
+export type ReplayClass = 'state' | 'recorded' | 'intent' | 'outcome';
+
+/** The author's data: JSON, opaque bytes with a media type, or the digest and length of bytes in the blob store. */
+export type Payload =
+  | { readonly type: 'json'; readonly value: JsonValue }
+  | { readonly type: 'bytes'; readonly media: string; readonly bytes: Uint8Array }
+  | { readonly type: 'blob'; readonly media: string; readonly digest: DigestText; readonly length: number };
+
+/** An event of some log, this one or another, held fast by its leaf hash. */
+export type Cause = { readonly origin: DigestText; readonly index: number; readonly leaf: DigestText };
+
+/** What was decided about an action, by which rule, on which view of the facts. */
+export type RecordedDecision = {
+  readonly verdict: 'allow' | 'deny' | 'escalate';
+  readonly code: string;
+  readonly rule?: string;
+  readonly policy?: DigestText;
+  readonly trust?: { readonly score: number; readonly asOf: number };
+  readonly delegations?: readonly string[];
+  readonly epochs?: { readonly trust: number; readonly revocation: number; readonly kill: number };
+};
+
+/** Under which subject's key the payload is encrypted; without that key it is erased. */
+export type Erasure = { readonly subject: string; readonly key: string };
+
+/** One event as it stands in a log. The letter before each field is its name in the bytes. */
+export type LogRecord = {
+  /** `o` SHA-256 of the log's origin line: a record cannot move to another log. */
+  readonly origin: DigestText;
+  /** `i` Its place in the log, from 0: the leaf index. */
+  readonly index: number;
+  /** `id` */
+  readonly id: EventId;
+  /** `s` */
+  readonly stream: StreamId;
+  /** `n` Its place in the stream, from 0, without gaps. */
+  readonly version: number;
+  /** `t` */
+  readonly type: EventType;
+  /** `tv` The version of that type's payload schema, from 1. */
+  readonly typeVersion: number;
+  /** `w` Wall clock, never decreasing within a log. */
+  readonly wallMs: Millis;
+  /** `c` Counts events of one millisecond: (w, c) is a hybrid logical clock. */
+  readonly counter: number;
+  /** `a` Who acted. */
+  readonly actor: Did;
+  /** `p` On whose behalf. */
+  readonly principal?: Did;
+  /** `k` What belongs together, across logs. */
+  readonly correlation?: EventId;
+  /** `u` What brought it about. */
+  readonly cause?: Cause;
+  /** `e` The envelope that brought it, by the digest of its claims. */
+  readonly envelope?: DigestText;
+  /** `d` */
+  readonly decision?: RecordedDecision;
+  /** `x` */
+  readonly payload: Payload;
+  /** `y` */
+  readonly erasure?: Erasure;
+  /** `r` */
+  readonly replay: ReplayClass;
+};
 
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 export const STREAM = new RegExp(`^[A-Za-z0-9._:/@%+~-]{1,${STREAM_ID_BYTES_MAX}}$`);
