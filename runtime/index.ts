@@ -37,5 +37,5 @@ export { systemClock, systemRandom, thisProcess } from './core/system.ts';
 export { uuidv7 } from './core/uuid.ts';
 
 // The log
-export type { EventLog, ExpectedVersion, NewEvent, Recorded, Snapshot, StoredEvent, Write } from './log/event-log.ts';
+export type { EventLog, ExpectedVersion, NewEvent, Recorded, Snapshot, Write } from './log/event-log.ts';
 export { createLog, openLog, openReader, succeedLog } from './log/log-directory.ts';

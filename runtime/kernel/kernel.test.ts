@@ -1,10 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { JsonValue } from '../codec/json.ts';
-import { parseStreamId, type StreamId } from '../codec/record.ts';
+import { type LogRecord, parseStreamId, type StreamId } from '../codec/record.ts';
 import { unwrap } from '../core/result.ts';
 import { ManualClock, seededRandom } from '../core/simulation.ts';
-import type { StoredEvent } from '../log/event-log.ts';
 import { MemoryWorld } from '../log/memory-log.ts';
 import { type Action, actionDigest, type EffectClass } from './action.ts';
 import { allowList } from './allow-list.ts';
@@ -47,7 +46,7 @@ async function bench(options: { gates?: Gates; executor?: Partial<Executor>; epo
     withinMs: 1_000,
     ...over,
   });
-  const events = (): readonly StoredEvent[] => [...log.readStream(stream as StreamId)];
+  const events = (): readonly LogRecord[] => [...log.readStream(stream as StreamId)];
   const told = () => events().map(({ type, payload }) => (payload.type === 'json' ? [type, payload.value] : [type]));
   return { clock, log, kernel, action, runs, events, told };
 }

@@ -76,9 +76,6 @@ export type Recorded = {
   readonly leaf: Digest;
 };
 
-/** A recorded event with what only its place in the tree tells. */
-export type StoredEvent = LogRecord & { readonly leaf: Digest };
-
 /** A fold's state at a size of the log, kept to save the next fold the way. A cache: valid only if everything matches. */
 export type Snapshot = {
   /** Which fold, and of what: `agents/quote`. 1 to 200 characters as in a stream id. */
@@ -109,13 +106,13 @@ export interface EventLog extends AsyncDisposable {
   append(writes: readonly Write[]): Promise<readonly Recorded[]>;
 
   /** Durable events from `from` up to and without `to` (default: all), in order. Reads lazily, in one view. */
-  read(from?: number, to?: number): Iterable<StoredEvent>;
+  read(from?: number, to?: number): Iterable<LogRecord>;
 
   /** The bytes of durable records, as `read`: what a verifier hashes. */
   readBytes(from?: number, to?: number): Iterable<Uint8Array>;
 
   /** One stream's durable events from a version on. Touches nothing but that stream. */
-  readStream(stream: StreamId, fromVersion?: number): Iterable<StoredEvent>;
+  readStream(stream: StreamId, fromVersion?: number): Iterable<LogRecord>;
 
   /** The version of the stream's last event, durable or pending; -1 for a stream that has none. */
   versionOf(stream: StreamId): number;
@@ -130,7 +127,10 @@ export interface EventLog extends AsyncDisposable {
   blob(digest: DigestText): Uint8Array | undefined;
 
   /** All durable events from `from` on and then each new one as it becomes durable, until the signal aborts. */
-  subscribe(from: number, signal: AbortSignal): AsyncIterable<StoredEvent>;
+  subscribe(from: number, signal: AbortSignal): AsyncIterable<LogRecord>;
+
+  /** The leaf hash of a durable event, from the tree: no record is read for it. */
+  leaf(index: number): Digest;
 
   /** The root of the first `size` durable events (default: all). */
   root(size?: number): Digest;

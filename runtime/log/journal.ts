@@ -14,7 +14,15 @@ import type { Did } from '../codec/did.ts';
 import { type Digest, parseDigestText, sha256 } from '../codec/digest.ts';
 import { hashLeaf } from '../codec/merkle.ts';
 import type { Signer } from '../codec/note.ts';
-import { type DigestText, decodeRecord, digestText, type EventId, readRecord, type StreamId } from '../codec/record.ts';
+import {
+  type DigestText,
+  decodeRecord,
+  digestText,
+  type EventId,
+  type LogRecord,
+  readRecord,
+  type StreamId,
+} from '../codec/record.ts';
 import { assert } from '../core/assert.ts';
 import { equalBytes, utf8 } from '../core/bytes.ts';
 import type { Clock } from '../core/clock.ts';
@@ -29,7 +37,7 @@ import {
 } from '../core/limits.ts';
 import { unwrap } from '../core/result.ts';
 import type { Anchor } from './anchor.ts';
-import type { EventLog, NewEvent, Recorded, Snapshot, StoredEvent, Write } from './event-log.ts';
+import type { EventLog, NewEvent, Recorded, Snapshot, Write } from './event-log.ts';
 import { placeOf, runsOf, type Sequence, type Sequenced, Sequencer } from './sequencer.ts';
 import { decodeSnapshot, encodeSnapshot } from './snapshot.ts';
 import type { Batch, LogStore } from './store.ts';
@@ -124,15 +132,15 @@ export class Journal implements EventLog {
     return promise;
   }
 
-  *read(from = 0, to = this.#durable): Generator<StoredEvent> {
-    for (const bytes of this.readBytes(from, to)) yield { ...readRecord(bytes), leaf: hashLeaf(bytes) };
+  *read(from = 0, to = this.#durable): Generator<LogRecord> {
+    for (const bytes of this.readBytes(from, to)) yield readRecord(bytes);
   }
 
   readBytes(from = 0, to = this.#durable): Iterable<Uint8Array> {
     return this.#store.records(Math.max(0, from), Math.min(to, this.#durable));
   }
 
-  *readStream(stream: StreamId, fromVersion = 0): Generator<StoredEvent> {
+  *readStream(stream: StreamId, fromVersion = 0): Generator<LogRecord> {
     for (const run of this.#store.runs(stream, fromVersion)) {
       for (const [n, index] of run.indexes.entries()) {
         if (run.version + n >= fromVersion) yield* this.read(index, index + 1);
@@ -159,7 +167,7 @@ export class Journal implements EventLog {
     throw new CodedError('log.damaged', `blob ${text}: expected bytes of that digest, found others`);
   }
 
-  async *subscribe(from: number, signal: AbortSignal): AsyncGenerator<StoredEvent> {
+  async *subscribe(from: number, signal: AbortSignal): AsyncGenerator<LogRecord> {
     let next = from;
     while (!signal.aborted) {
       for (const event of this.read(next, Math.min(this.#durable, next + BATCH_EVENTS_MAX))) {
@@ -171,6 +179,11 @@ export class Journal implements EventLog {
       if (this.#stopped !== undefined) return;
       await this.#growth(signal);
     }
+  }
+
+  leaf(index: number): Digest {
+    this.#mustCover(index + 1);
+    return this.#tree.leaf(index);
   }
 
   root(size = this.#durable): Digest {

@@ -214,7 +214,8 @@ async function tellFull(log: Journal, reserveBytes: number, ports: LogPorts): Pr
 function* streamHeads(log: EventLog): Generator<[string, { readonly version: number; readonly leaf: string }]> {
   for (const stream of log.streams()) {
     const version = log.versionOf(stream);
-    for (const event of log.readStream(stream, version)) yield [stream, { version, leaf: digestText(event.leaf) }];
+    for (const { index } of log.readStream(stream, version))
+      yield [stream, { version, leaf: digestText(log.leaf(index)) }];
   }
 }
 

@@ -42,6 +42,10 @@ export class LogTree {
     return this.#frontier.hashes();
   }
 
+  leaf(index: number): Digest {
+    return this.#node(0, index);
+  }
+
   root(size = this.size): Digest {
     if (size === this.size) return this.#frontier.root();
     return size === 0 ? EMPTY_ROOT : rootAt(size, this.#node);
