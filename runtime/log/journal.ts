@@ -38,6 +38,7 @@ import {
 import { unwrap } from '../core/result.ts';
 import type { Anchor } from './anchor.ts';
 import type { EventLog, NewEvent, Recorded, Snapshot, Write } from './event-log.ts';
+import { Growth } from './growth.ts';
 import { placeOf, runsOf, type Sequence, type Sequenced, Sequencer } from './sequencer.ts';
 import { decodeSnapshot, encodeSnapshot } from './snapshot.ts';
 import type { Batch, LogStore } from './store.ts';
@@ -76,7 +77,7 @@ export class Journal implements EventLog {
   #flushing: Promise<void> | undefined;
   #stopped: Error | undefined;
   #signing: Promise<unknown> = Promise.resolve();
-  #grown = Promise.withResolvers<void>();
+  readonly #growth = new Growth();
 
   constructor(parts: JournalParts) {
     this.#parts = parts;
@@ -177,7 +178,7 @@ export class Journal implements EventLog {
       }
       if (next < this.#durable) continue;
       if (this.#stopped !== undefined) return;
-      await this.#growth(signal);
+      await this.#growth.wait(signal);
     }
   }
 
@@ -241,7 +242,7 @@ export class Journal implements EventLog {
     await this.#flushing;
     await this.#signing;
     this.#stopped ??= new CodedError('log.closed', 'expected an open log');
-    this.#announceGrowth();
+    this.#growth.announce();
     await this.#store[Symbol.asyncDispose]();
   }
 
@@ -295,7 +296,7 @@ export class Journal implements EventLog {
       this.#durable = batch.head.size;
       for (const event of events) this.#pending.delete(event.id);
       this.#queued -= events.length;
-      this.#announceGrowth();
+      this.#growth.announce();
       for (const append of appends) append.resolve(append.events.map(placeOf));
     }
     this.#flushing = undefined;
@@ -342,28 +343,14 @@ export class Journal implements EventLog {
     for (const append of [...appends, ...this.#queue.splice(0)]) append.reject(reason);
     this.#pending.clear();
     this.#queued = 0;
-    this.#announceGrowth();
+    this.#growth.announce();
   }
 
   async #durableAt(index: number): Promise<void> {
     while (index >= this.#durable) {
       if (this.#stopped !== undefined) throw this.#stopped;
-      await this.#grown.promise;
+      await this.#growth.wait();
     }
-  }
-
-  #announceGrowth(): void {
-    const { resolve } = this.#grown;
-    this.#grown = Promise.withResolvers<void>();
-    resolve();
-  }
-
-  async #growth(signal: AbortSignal): Promise<void> {
-    const { promise: aborted, resolve } = Promise.withResolvers<void>();
-    const onAbort = (): void => resolve();
-    signal.addEventListener('abort', onAbort, { once: true });
-    await Promise.race([this.#grown.promise, aborted]);
-    signal.removeEventListener('abort', onAbort);
   }
 
   // --- signing -------------------------------------------------------------------------------------------------------
