@@ -1,31 +1,21 @@
 /** Ids of events: fresh ones that sort by time, and ones that follow from what they name. */
-import { type Digest, sha256 } from '../codec/digest.ts';
+import { sha256 } from '../codec/digest.ts';
 import { type EventId, parseEventId } from '../codec/record.ts';
 import { toHex, utf8 } from '../core/bytes.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import { unwrap } from '../core/result.ts';
+import { uuidv7 } from '../core/uuid.ts';
 
-/** A fresh UUID, version 7 (RFC 9562 section 5.7): 48 bits of time, 74 of chance. */
 export function newEventId(clock: Clock, random: Random): EventId {
-  const bytes = random.bytes(16);
-  let rest = clock.now() as number;
-  for (let at = 5; at >= 0; at--) {
-    bytes[at] = rest % 256;
-    rest = Math.floor(rest / 256);
-  }
-  return uuid(bytes, 7);
+  return unwrap(parseEventId(uuidv7(clock, random)), 'a UUID');
 }
 
 /** The one UUID, version 8 (RFC 9562 section 5.8), of these words: who names the same thing again names it alike, so that
  *  a repeated append or message is known as a repetition. */
 export function eventIdOf(...words: readonly (string | number)[]): EventId {
-  const digest: Digest = sha256(utf8(JSON.stringify(words)));
-  return uuid(digest.slice(0, 16), 8);
-}
-
-function uuid(bytes: Uint8Array, version: 7 | 8): EventId {
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | (version << 4);
+  const bytes = sha256(utf8(JSON.stringify(words))).slice(0, 16);
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
   const hex = toHex(bytes);
   const text = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;

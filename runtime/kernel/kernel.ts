@@ -12,17 +12,16 @@
  * but the windows of the refusal meter.
  */
 
-import type { Digest } from '../codec/digest.ts';
-import { sha256 } from '../codec/digest.ts';
+import { type Digest, sha256 } from '../codec/digest.ts';
 import { canonicalJson, type JsonValue } from '../codec/json.ts';
-import { type Cause, digestText, type EventType, parseEventType, type RecordedDecision } from '../codec/record.ts';
+import { type Cause, digestText, type RecordedDecision } from '../codec/record.ts';
 import { utf8 } from '../core/bytes.ts';
 import type { Clock } from '../core/clock.ts';
 import { DeadlineError, withDeadline } from '../core/deadline.ts';
 import { hasCode, messageOf } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
-import { unwrap } from '../core/result.ts';
 import type { EventLog, NewEvent, Recorded } from '../log/event-log.ts';
+import { eventType } from '../log/vocabulary.ts';
 import { type Action, actionDigest } from './action.ts';
 import { ACTION_EVENTS, type ActionDecided, type ActionSettled } from './action-events.ts';
 import { newEventId } from './event-id.ts';
@@ -338,8 +337,4 @@ function codeOf(error: unknown): string {
 function reasonOf(outcome: Outcome): string {
   if (outcome.type === 'timeout') return `no answer within ${outcome.withinMs} ms`;
   return 'message' in outcome ? outcome.message : outcome.type;
-}
-
-function eventType(text: string): EventType {
-  return unwrap(parseEventType(text), 'an event type of the vocabulary');
 }

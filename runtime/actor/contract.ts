@@ -1,0 +1,84 @@
+/**
+ * A contract: what an agent answers, what it records about itself, what it uses, what it asks of its callers. A value that
+ * callers import without any implementation. Its digest travels with every message.
+ */
+import { sha256 } from '../codec/digest.ts';
+import { canonicalJson, type JsonValue } from '../codec/json.ts';
+import { type DigestText, digestText } from '../codec/record.ts';
+import { assert } from '../core/assert.ts';
+import { utf8 } from '../core/bytes.ts';
+import { unwrap } from '../core/result.ts';
+import { type Duration, toMillis } from './duration.ts';
+import { describe, type Schema } from './schema.ts';
+import { describeTool, type Tool } from './tool.ts';
+
+export type MessageSpec = {
+  readonly in: Schema;
+  /** What it answers; absent for messages that are only told. */
+  readonly out?: Schema;
+  /** How long a caller waits by default; 30 s where absent. */
+  readonly within?: Duration;
+  /** Whether several turns of this message may be parked at once. */
+  readonly concurrent?: boolean;
+};
+
+/** What a caller must have. Judged by the gates; a contract only states it. */
+export type Needs = { readonly trust?: number; readonly ring?: number; readonly scope?: string };
+
+export type ContractSpec = {
+  readonly messages: { readonly [name: string]: MessageSpec };
+  readonly events?: { readonly [name: string]: Schema };
+  readonly uses?: { readonly [alias: string]: Tool };
+  readonly needs?: Needs;
+};
+
+export type Contract<S extends ContractSpec = ContractSpec> = {
+  readonly name: string;
+  readonly spec: S;
+  /** SHA-256 of `form`, canonical. */
+  readonly digest: DigestText;
+  /** The contract as data: JSON Schemas instead of schemas. */
+  readonly form: JsonValue;
+};
+
+const NAME = /^(?=.{1,60}$)[a-z][a-z0-9-]*$/;
+const WORD = /^(?=.{1,60}$)[A-Za-z][A-Za-z0-9]*$/;
+
+/** How long a caller waits where neither it nor the contract says. */
+const WITHIN_DEFAULT: Duration = '30s';
+
+/** Declares a contract.
+ *  @throws {AssertionError} `assert.failed`: a name that is none · `contract.not_describable` */
+export function contract<const S extends ContractSpec>(name: string, spec: S): Contract<S> {
+  assert(NAME.test(name), `expected a contract's name of a-z 0-9 -, found ${JSON.stringify(name)}`);
+  const { messages, events = {}, uses = {}, needs = {} } = spec;
+  for (const word of [messages, events, uses].flatMap(Object.keys)) {
+    assert(WORD.test(word), `expected a name of letters and digits in ${name}, found ${JSON.stringify(word)}`);
+  }
+  const form = {
+    name,
+    messages: mapValues(messages, (message, key) => ({
+      in: describe(message.in, `${name}.${key} in`),
+      out: message.out === undefined ? null : describe(message.out, `${name}.${key} out`),
+      within_ms: withinOf(message),
+      concurrent: message.concurrent ?? false,
+    })),
+    events: mapValues(events, (event, key) => describe(event, `${name}.${key}`)),
+    uses: mapValues(uses, describeTool),
+    needs,
+  };
+  const text = unwrap(canonicalJson(form), 'a contract is data');
+  return { name, spec, digest: digestText(sha256(utf8(text))), form };
+}
+
+/** How long a caller of this message waits by default. */
+export function withinOf(message: MessageSpec): number {
+  return toMillis(message.within ?? WITHIN_DEFAULT);
+}
+
+function mapValues<T>(
+  members: { readonly [key: string]: T },
+  map: (value: T, key: string) => JsonValue,
+): { readonly [key: string]: JsonValue } {
+  return Object.fromEntries(Object.entries(members).map(([key, value]) => [key, map(value, key)]));
+}
