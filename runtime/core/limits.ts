@@ -46,3 +46,13 @@ export const NOTE_BYTES_MAX = 64 * 1024;
 
 /** A consistency or inclusion proof between trees of at most 2^53 leaves has at most 2 x 53 hashes. */
 export const PROOF_HASHES_MAX = 106;
+
+/** One line of JSON on stdin: a payload of `BLOB_BYTES_MAX` with half of it escaped, and no more than one batch. */
+export const INPUT_LINE_BYTES_MAX = 32 * 1024 * 1024;
+
+/** Lines appended and not yet acknowledged by one `log append`: 16 batches, so that the disk never waits for the parser, and
+ *  a quarter of what the log itself lets wait. */
+export const INPUT_IN_FLIGHT_EVENTS_MAX = 4_096;
+
+/** The same in bytes of input: one line of the largest size, and room to go on reading behind it. */
+export const INPUT_IN_FLIGHT_BYTES_MAX = 48 * 1024 * 1024;

@@ -1,0 +1,47 @@
+/** What a code means to whoever started the process. The table stands in `--help`, README.md and docs/cli.md. */
+
+/** Done · unexpected · usage · not found · verification failed. */
+export type ExitCode = 0 | 1 | 2 | 3 | 5;
+
+export const EXIT_CODES = `Exit codes:
+  0  done
+  1  unexpected: a bug, the machine, or another writer; stderr says which
+  2  usage: an unknown command or option, or input that cannot be accepted
+  3  not found
+  5  verification failed: tampering, damage, a rollback or a fork`;
+
+/** The exit code of an error's code. What is not listed is unexpected. */
+export function exitCodeOf(code: string): ExitCode {
+  return BY_CODE[code] ?? BY_SUBJECT[code.slice(0, code.indexOf('.'))] ?? 1;
+}
+
+const BY_CODE: { readonly [code: string]: ExitCode | undefined } = {
+  'output.closed': 0, // `ringmesh log show ledger | head` is no failure
+  'json.not_data': 2,
+  'log.exists': 2,
+  'log.id_reused': 2,
+  'log.origin_taken': 2,
+  'log.too_large': 2,
+  'note.malformed_key': 2, // only a key that was given on the command line; a log's own is `log.key_unusable`
+  'origin.malformed': 2,
+  'file.not_found': 3,
+  'log.not_found': 3,
+  'log.out_of_range': 3,
+  'log.damaged': 5,
+  'log.forked': 5,
+  'log.key_unusable': 5,
+  'log.rolled_back': 5,
+};
+
+/** By what stands before the first dot. */
+const BY_SUBJECT: { readonly [subject: string]: ExitCode | undefined } = {
+  did: 2,
+  input: 2,
+  key: 2,
+  usage: 2,
+  anchor: 5,
+  checkpoint: 5,
+  note: 5,
+  proof: 5,
+  record: 5,
+};

@@ -1,0 +1,91 @@
+/** `ringmesh log …`: what can be said on the command line, and which file does it. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Shell } from '../shell.ts';
+
+export function logGroup(program: Command, shell: Shell): void {
+  const log = program.command('log').description('keep a log, prove what is in it, and check it');
+
+  writing(log.command('append'))
+    .description('append events from JSON lines on stdin; one JSON line out for each, once it is on disk')
+    .addHelpText('after', APPEND_HELP)
+    .action(async (directory, options) => (await import('./append.ts')).append(shell, directory, options));
+
+  json(log.command('check-proof'))
+    .description('check a proof that "log prove" printed, with nothing but the log’s verifier key')
+    .argument('<file>', 'a C2SP tlog-proof; - for stdin')
+    .option('--vkey <key>', 'the verifier key of the log that you expect: <origin>+<id>+<key>')
+    .option('--vkey-file <file>', 'a file with that key, such as log.vkey')
+    .option('--record <file>', 'the bytes of the record, for a proof that does not carry them')
+    .action(async (file, options) => (await import('./check-proof.ts')).checkProof(shell, file, options));
+
+  anchored(json(log.command('init')).argument('<dir>', 'an empty or missing directory'))
+    .description('make a log and its key')
+    .option('--realm <name>', 'the first part of its origin (default: local)')
+    .option('--node <name>', 'the second part (default: taken from the key)')
+    .action(async (directory, options) => (await import('./init.ts')).init(shell, directory, options));
+
+  writing(log.command('prove'))
+    .description(
+      'print a proof that an event is in the log, as C2SP tlog-proof: it carries the record and a checkpoint',
+    )
+    .argument('<index>', 'which event', count)
+    .option('--size <n>', 'against the checkpoint that was signed at this size (default: the newest)', count)
+    .action(async (directory, index, options) => (await import('./prove.ts')).prove(shell, directory, index, options));
+
+  reading(log.command('show'))
+    .description('print events: a table, or JSON lines')
+    .option('--stream <name>', 'only events of this stream')
+    .option('--type <type>', 'only events of this type; "orders.*" for all that begin so')
+    .option('--from <index>', 'from this index on', count)
+    .option('--to <index>', 'up to and without this index', count)
+    .option('--limit <n>', 'at most this many', count)
+    .option('--payload', 'print payloads that are kept beside the log, not only their digests')
+    .action(async (directory, options) => (await import('./show.ts')).show(shell, directory, options));
+
+  reading(log.command('stats'))
+    .description('print how much is in the log')
+    .action(async (directory, options) => (await import('./stats.ts')).stats(shell, directory, options));
+
+  anchored(reserved(json(log.command('succeed').argument('<dir>', 'the directory of the log'))))
+    .description('begin the next epoch of a log that can no longer be proved complete')
+    .requiredOption('--reason <text>', 'why, for the record')
+    .action(async (directory, options) => (await import('./succeed.ts')).succeed(shell, directory, options));
+}
+
+const APPEND_HELP = `
+Each line: {"stream": "orders-7", "type": "import.recorded", "data": …}
+  "id"     a UUID in lower case: the same event twice is recorded once (default: a new one)
+  "actor"  the DID of who acted (default: the log's own)
+Types that begin with "log." are the log's own. A bad line ends the run; what was acknowledged stays.`;
+
+function json(command: Command): Command {
+  return command.option('--json', 'JSON on stdout; errors as JSON on stderr');
+}
+
+function reading(command: Command): Command {
+  return json(command.argument('<dir>', 'the directory of the log'));
+}
+
+function writing(command: Command): Command {
+  return reserved(anchored(reading(command)))
+    .option('--takeover', 'take the log from a writer that may be alive')
+    .option('--new-anchor', 'go on although the anchor of a log that has signed is missing');
+}
+
+function anchored(command: Command): Command {
+  return command.addOption(
+    new Option('--anchor <dir>', 'where the last checkpoint is kept (default: $XDG_STATE_HOME/ringmesh/anchors)').env(
+      'RINGMESH_ANCHOR',
+    ),
+  );
+}
+
+function reserved(command: Command): Command {
+  return command.option('--reserve <bytes>', 'disk to keep aside (default: 64 MiB)', count);
+}
+
+function count(text: string): number {
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(value)) return value;
+  throw new InvalidArgumentError('expected a whole number, 0 or more.');
+}

@@ -1,0 +1,73 @@
+/** One run of the command line: arguments in, exit code out. Every error of every command ends here. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { CodedError, hasCode } from '../../runtime/core/errors.ts';
+import { EXIT_CODES } from './exit-code.ts';
+import { logGroup } from './log/group.ts';
+import { formatReport, reportOf } from './report.ts';
+import { Interrupted, type Shell } from './shell.ts';
+
+/** The groups of commands, in the order of `--help`. A group adds its commands to the program, and loads no command's code. */
+const GROUPS: readonly ((program: Command, shell: Shell) => void)[] = [logGroup];
+
+/** The exit code, and the signal that ended the run, if one did. Writes to the shell; never throws. */
+export async function run(
+  args: readonly string[],
+  shell: Shell,
+): Promise<{ readonly code: number; readonly signal?: NodeJS.Signals }> {
+  try {
+    await programFor(shell).parseAsync(args, { from: 'user' });
+    return { code: 0 };
+  } catch (thrown) {
+    if (thrown instanceof CommanderError && thrown.exitCode === 0) return { code: 0 }; // --help, --version
+    if (thrown instanceof Interrupted) return { code: INTERRUPTED_BASE + signalNumber(thrown), signal: thrown.signal };
+    if (shell.env['RINGMESH_DEBUG'] === '1') await shell.notes.write(`${stackOf(thrown)}\n`).catch(() => undefined);
+    const report = reportOf(fromCommander(thrown));
+    const isHelp = thrown instanceof CommanderError && thrown.code.startsWith('commander.help');
+    if (!isHelp && !hasCode(thrown, 'output.closed'))
+      await shell.notes.write(formatReport(report, isJson(args))).catch(() => undefined);
+    return { code: report.exit };
+  }
+}
+
+function programFor(shell: Shell): Command {
+  const program = new Command('ringmesh')
+    .description('An event-sourced runtime for meshes of AI agents. stdout is data, stderr is the rest.')
+    .version(version(), '-V, --version')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void shell.out.write(text).catch(() => undefined),
+      writeErr: (text) => void shell.notes.write(text).catch(() => undefined),
+      outputError: () => undefined, // `run` reports it
+    })
+    .addHelpText('afterAll', `\n${EXIT_CODES}`);
+  for (const addTo of GROUPS) addTo(program, shell);
+  return program;
+}
+
+/** Commander's own words, on one line and under one code of ours. */
+function fromCommander(thrown: unknown): unknown {
+  if (!(thrown instanceof CommanderError)) return thrown;
+  return new CodedError('usage.invalid', thrown.message.replace(/^error: /, ''), { cause: thrown });
+}
+
+function isJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  return args.slice(0, end === -1 ? undefined : end).includes('--json');
+}
+
+/** Shells report 128 and the number of the signal. */
+const INTERRUPTED_BASE = 128;
+
+function signalNumber({ signal }: Interrupted): number {
+  return { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 }[signal as 'SIGHUP' | 'SIGINT' | 'SIGTERM'] ?? 0;
+}
+
+function stackOf(thrown: unknown): string {
+  return thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+}
+
+function version(): string {
+  const path = new URL(import.meta.resolve('ringmesh/package.json'));
+  return (JSON.parse(readFileSync(path, 'utf8')) as { readonly version: string }).version;
+}
