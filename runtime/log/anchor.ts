@@ -11,14 +11,15 @@ import { type Checkpoint, type Origin, openCheckpoint } from '../codec/checkpoin
 import { type Digest, formatDigest, sha256 } from '../codec/digest.ts';
 import type { Verifier } from '../codec/note.ts';
 import { equalBytes, utf8 } from '../core/bytes.ts';
-import { CodedError, hasCode } from '../core/errors.ts';
+import { CodedError, hasCode, messageOf } from '../core/errors.ts';
 
 export interface Anchor {
   /** For people: where it is. */
   readonly place: string;
-  /** The last checkpoint; `undefined` if there is none. @throws `anchor.damaged` if what is there is no checkpoint of the log. */
+  /** The last checkpoint; `undefined` if there is none. @throws `anchor.damaged` if what is there is no checkpoint of the log ·
+   *  `anchor.unreachable` */
   read(): Promise<Checkpoint | undefined>;
-  /** Durable when it resolves (A1, A2). @throws `anchor.behind` · `anchor.damaged` */
+  /** Durable when it resolves (A1, A2). @throws `anchor.behind` · `anchor.damaged` · `anchor.unreachable` */
   advance(note: Uint8Array): Promise<void>;
 }
 
@@ -26,7 +27,7 @@ export interface Anchor {
 export function fileAnchor(directory: string, origin: Origin, verifier: Verifier): Anchor {
   const place = join(directory, `${formatDigest(sha256(utf8(origin)))}.checkpoint`);
   const read = async (): Promise<Checkpoint | undefined> => {
-    const note = await readOrUndefined(place);
+    const note = await reach(place, readOrUndefined(place));
     return note === undefined ? undefined : checkpointOf(note, verifier, place);
   };
   return {
@@ -34,8 +35,8 @@ export function fileAnchor(directory: string, origin: Origin, verifier: Verifier
     read,
     async advance(note) {
       mustFollow(await read(), checkpointOf(note, verifier, place));
-      await mkdir(directory, { recursive: true, mode: 0o700 });
-      await replaceFile(place, note);
+      await reach(place, mkdir(directory, { recursive: true, mode: 0o700 }));
+      await reach(place, replaceFile(place, note));
     },
   };
 }
@@ -81,6 +82,15 @@ function checkpointOf(note: Uint8Array, verifier: Verifier, place: string): Chec
   const checkpoint = openCheckpoint(note, verifier);
   if (checkpoint.ok) return checkpoint.value;
   throw new CodedError('anchor.damaged', `expected a checkpoint of this log in ${place}: ${checkpoint.error.message}`);
+}
+
+async function reach<T>(place: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const message = `expected to reach the anchor ${place}: ${messageOf(error)}`;
+    throw new CodedError('anchor.unreachable', message, { cause: error, retryable: true });
+  }
 }
 
 async function readOrUndefined(path: string): Promise<Uint8Array | undefined> {

@@ -76,6 +76,8 @@ export class Journal implements EventLog {
   #durable: number;
   #flushing: Promise<void> | undefined;
   #stopped: Error | undefined;
+  #closing: Promise<void> | undefined;
+  #isClosed = false;
   #signing: Promise<unknown> = Promise.resolve();
   readonly #growth = new Growth();
 
@@ -106,14 +108,14 @@ export class Journal implements EventLog {
   }
 
   get stopped(): Error | undefined {
-    return this.#stopped;
+    return this.#stopped ?? (this.#closing && closedError());
   }
 
   async append(writes: readonly Write[]): Promise<readonly Recorded[]> {
-    if (this.#stopped !== undefined) throw this.#stopped;
+    if (this.stopped !== undefined) throw this.stopped;
     const before = this.#recordedBefore(writes);
     if (before !== undefined) {
-      await this.#durableAt(before.at(-1)?.index ?? 0);
+      await this.#durableAt(Math.max(...before.map((event) => event.index)));
       return before.map(placeOf);
     }
     const count = writes.reduce((sum, write) => sum + write.events.length, 0);
@@ -137,31 +139,35 @@ export class Journal implements EventLog {
     for (const bytes of this.readBytes(from, to)) yield readRecord(bytes);
   }
 
-  readBytes(from = 0, to = this.#durable): Iterable<Uint8Array> {
-    return this.#store.records(Math.max(0, from), Math.min(to, this.#durable));
-  }
-
-  *readStream(stream: StreamId, fromVersion = 0): Generator<LogRecord> {
-    for (const run of this.#store.runs(stream, fromVersion)) {
-      for (const [n, index] of run.indexes.entries()) {
-        if (run.version + n >= fromVersion) yield* this.read(index, index + 1);
-      }
+  *readBytes(from = 0, to = this.#durable): Generator<Uint8Array> {
+    this.#mustBeOpen();
+    for (const bytes of this.#store.records(Math.max(0, from), Math.min(to, this.#durable))) {
+      yield bytes;
+      this.#mustBeOpen();
     }
   }
 
+  readStream(stream: StreamId, fromVersion = 0): Iterable<LogRecord> {
+    return this.#readStream(stream, fromVersion, this.#durable);
+  }
+
   versionOf(stream: StreamId): number {
+    this.#mustBeOpen();
     return this.#heads.versionOf(stream);
   }
 
   streams(after = ''): Iterable<StreamId> {
-    return this.#store.streams(after);
+    return this.#streams(after, this.#durable);
   }
 
   find(id: EventId): number | undefined {
-    return this.#store.find(id);
+    this.#mustBeOpen();
+    const index = this.#store.find(id);
+    return index !== undefined && index < this.#durable ? index : undefined;
   }
 
   blob(text: DigestText): Uint8Array | undefined {
+    this.#mustBeOpen();
     const digest = unwrap(parseDigestText(text), 'a digest from a record');
     const bytes = this.#store.blob(digest);
     if (bytes === undefined || equalBytes(sha256(bytes), digest)) return bytes;
@@ -171,19 +177,21 @@ export class Journal implements EventLog {
   async *subscribe(from: number, signal: AbortSignal): AsyncGenerator<LogRecord> {
     let next = from;
     while (!signal.aborted) {
+      if (next >= this.#durable) {
+        if (this.#stopped !== undefined || this.#isClosed) return;
+        await this.#growth.wait(signal);
+        continue;
+      }
       for (const event of this.read(next, Math.min(this.#durable, next + BATCH_EVENTS_MAX))) {
         if (signal.aborted) return;
         next = event.index + 1;
         yield event;
       }
-      if (next < this.#durable) continue;
-      if (this.#stopped !== undefined) return;
-      await this.#growth.wait(signal);
     }
   }
 
   leaf(index: number): Digest {
-    this.#mustCover(index + 1);
+    this.#mustCover(this.#durable, index);
     return this.#tree.leaf(index);
   }
 
@@ -193,27 +201,25 @@ export class Journal implements EventLog {
   }
 
   inclusionProof(index: number, size = this.#durable): readonly Digest[] {
-    this.#mustCover(size);
-    if (index >= size) throw new CodedError('log.out_of_range', `expected an index below ${size}, found ${index}`);
+    this.#mustCover(size, index);
     return this.#tree.inclusionProof(index, size);
   }
 
   consistencyProof(oldSize: number, newSize = this.#durable): readonly Digest[] {
-    this.#mustCover(newSize);
-    if (oldSize < 1 || oldSize > newSize) {
-      throw new CodedError('log.out_of_range', `expected an old size in 1..${newSize}, found ${oldSize}`);
-    }
+    this.#mustCover(newSize, oldSize - 1);
     return this.#tree.consistencyProof(oldSize, newSize);
   }
 
   /** One at a time: two signers racing could offer the anchor the larger size first and then be refused the smaller. */
-  checkpoint(): Promise<{ readonly note: Uint8Array; readonly checkpoint: Checkpoint }> {
+  async checkpoint(): Promise<{ readonly note: Uint8Array; readonly checkpoint: Checkpoint }> {
+    if (this.stopped !== undefined) throw this.stopped;
     const signed = this.#signing.then(() => this.#sign());
     this.#signing = signed.catch(() => undefined);
     return signed;
   }
 
   saveSnapshot(snapshot: Snapshot): void {
+    this.#mustBeOpen();
     const bytes = encodeSnapshot(snapshot);
     if (bytes.length > SNAPSHOT_BYTES_MAX) {
       throw new CodedError(
@@ -225,6 +231,7 @@ export class Journal implements EventLog {
   }
 
   loadSnapshot(name: string, reducer: Digest): Snapshot | undefined {
+    this.#mustBeOpen();
     const bytes = this.#store.snapshot(name);
     const snapshot = bytes && decodeSnapshot(bytes);
     if (snapshot === undefined || snapshot.name !== name || !equalBytes(snapshot.reducer, reducer)) return undefined;
@@ -237,13 +244,40 @@ export class Journal implements EventLog {
     this.#stopped ??= reason;
   }
 
-  /** Waits for what was appended, then closes. What was appended is durable, or its callers have been told otherwise. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Takes nothing more, waits for what was appended and signed before, then closes. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     await this.#flushing;
     await this.#signing;
-    this.#stopped ??= new CodedError('log.closed', 'expected an open log');
+    this.#isClosed = true;
     this.#growth.announce();
     await this.#store[Symbol.asyncDispose]();
+  }
+
+  // --- reading -------------------------------------------------------------------------------------------------------
+
+  /** Up to the size that the log had when this was asked for: the store may know of more. */
+  *#readStream(stream: StreamId, fromVersion: number, size: number): Generator<LogRecord> {
+    this.#mustBeOpen();
+    for (const run of this.#store.runs(stream, fromVersion)) {
+      for (const index of run.indexes.slice(Math.max(0, fromVersion - run.version))) {
+        if (index >= size) return;
+        yield* this.read(index, index + 1);
+      }
+    }
+  }
+
+  *#streams(after: string, size: number): Generator<StreamId> {
+    this.#mustBeOpen();
+    for (const stream of this.#store.streams(after)) {
+      const [first] = this.#store.runs(stream, 0);
+      if ((first?.indexes[0] ?? size) < size) yield stream;
+      this.#mustBeOpen();
+    }
   }
 
   // --- appending -----------------------------------------------------------------------------------------------------
@@ -285,17 +319,16 @@ export class Journal implements EventLog {
   async #flush(): Promise<void> {
     while (this.#queue.length > 0) {
       const appends = this.#cut();
-      const { events, batch } = this.#batchOf(appends);
-      const limitMs = this.#parts.flushMsMax ?? FLUSH_MS_MAX;
       try {
-        await withDeadline(this.#store.commit(batch), { clock: this.#parts.clock, limitMs, what: 'a flush' });
+        const { events, batch } = this.#batchOf(appends);
+        await this.#inTime(this.#store.commit(batch), 'a flush');
+        this.#durable = batch.head.size;
+        for (const event of events) this.#pending.delete(event.id);
+        this.#queued -= events.length;
       } catch (error) {
         this.#fail(error, appends);
         break;
       }
-      this.#durable = batch.head.size;
-      for (const event of events) this.#pending.delete(event.id);
-      this.#queued -= events.length;
       this.#growth.announce();
       for (const append of appends) append.resolve(append.events.map(placeOf));
     }
@@ -339,11 +372,16 @@ export class Journal implements EventLog {
   /** J3. Everyone who waits is told, and nobody else may begin. */
   #fail(cause: unknown, appends: readonly Pending[]): void {
     const reason = stopError(cause);
-    this.#stopped = reason;
+    this.#stopped ??= reason;
     for (const append of [...appends, ...this.#queue.splice(0)]) append.reject(reason);
     this.#pending.clear();
     this.#queued = 0;
     this.#growth.announce();
+  }
+
+  async #inTime(write: Promise<void>, what: string): Promise<void> {
+    const limitMs = this.#parts.flushMsMax ?? FLUSH_MS_MAX;
+    await withDeadline(write, { clock: this.#parts.clock, limitMs, what });
   }
 
   async #durableAt(index: number): Promise<void> {
@@ -368,14 +406,33 @@ export class Journal implements EventLog {
     const note = signCheckpoint(head, signer);
     const checkpoint = unwrap(openCheckpoint(note, signer), 'our own checkpoint, checked against a faulty signature');
     await anchor.advance(note);
-    await this.#store.putCheckpoint(head.size, note);
+    try {
+      await this.#inTime(this.#store.putCheckpoint(head.size, note), 'a checkpoint');
+    } catch (error) {
+      this.#fail(error, []);
+      throw this.#stopped;
+    }
     return { note, checkpoint };
   }
 
-  #mustCover(size: number): void {
-    if (Number.isSafeInteger(size) && size >= 0 && size <= this.#durable) return;
-    throw new CodedError('log.out_of_range', `expected a size in 0..${this.#durable}, found ${size}`);
+  /** A size of the log, and an index below it. */
+  #mustCover(size: number, index = size - 1): void {
+    this.#mustBeOpen();
+    if (!Number.isSafeInteger(size) || size < 0 || size > this.#durable) {
+      throw new CodedError('log.out_of_range', `expected a size in 0..${this.#durable}, found ${size}`);
+    }
+    if (size === 0 && index === -1) return;
+    if (Number.isSafeInteger(index) && index >= 0 && index < size) return;
+    throw new CodedError('log.out_of_range', `expected one of ${size} events, found number ${index}`);
   }
+
+  #mustBeOpen(): void {
+    if (this.#isClosed) throw closedError();
+  }
+}
+
+function closedError(): CodedError {
+  return new CodedError('log.closed', 'expected an open log');
 }
 
 function stopError(cause: unknown): CodedError {
