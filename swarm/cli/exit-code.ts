@@ -12,36 +12,37 @@ export const EXIT_CODES = `Exit codes:
 
 /** The exit code of an error's code. What is not listed is unexpected. */
 export function exitCodeOf(code: string): ExitCode {
-  return BY_CODE[code] ?? BY_SUBJECT[code.slice(0, code.indexOf('.'))] ?? 1;
+  return BY_CODE.get(code) ?? BY_SUBJECT.get(code.slice(0, code.indexOf('.'))) ?? 1;
 }
 
-const BY_CODE: { readonly [code: string]: ExitCode | undefined } = {
-  'output.closed': 0, // `ringmesh log show ledger | head` is no failure
-  'json.not_data': 2,
-  'log.exists': 2,
-  'log.id_reused': 2,
-  'log.origin_taken': 2,
-  'log.too_large': 2,
-  'note.malformed_key': 2, // only a key that was given on the command line; a log's own is `log.key_unusable`
-  'origin.malformed': 2,
-  'file.not_found': 3,
-  'log.not_found': 3,
-  'log.out_of_range': 3,
-  'log.damaged': 5,
-  'log.forked': 5,
-  'log.key_unusable': 5,
-  'log.rolled_back': 5,
-};
+const BY_CODE: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
+  ['output.closed', 0], // `ringmesh log show ledger | head` is no failure
+  ['json.not_data', 2],
+  ['log.exists', 2],
+  ['log.id_reused', 2],
+  ['log.origin_taken', 2],
+  ['log.too_large', 2],
+  ['checkpoint.not_found', 3],
+  ['note.malformed_key', 2], // only a key that was given on the command line; a log's own is `log.key_unusable`
+  ['origin.malformed', 2],
+  ['file.not_found', 3],
+  ['log.not_found', 3],
+  ['log.out_of_range', 3],
+  ['log.damaged', 5],
+  ['log.forked', 5],
+  ['log.key_unusable', 5],
+  ['log.rolled_back', 5],
+]);
 
 /** By what stands before the first dot. */
-const BY_SUBJECT: { readonly [subject: string]: ExitCode | undefined } = {
-  did: 2,
-  input: 2,
-  key: 2,
-  usage: 2,
-  anchor: 5,
-  checkpoint: 5,
-  note: 5,
-  proof: 5,
-  record: 5,
-};
+const BY_SUBJECT: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
+  ['did', 2],
+  ['input', 2],
+  ['key', 2],
+  ['usage', 2],
+  ['anchor', 5],
+  ['checkpoint', 5],
+  ['note', 5],
+  ['proof', 5],
+  ['record', 5],
+]);

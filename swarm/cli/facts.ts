@@ -1,4 +1,5 @@
 /** A few named facts on stdout: one JSON object, or a line each for people. */
+import { oneLine } from './report.ts';
 
 export type Fact = string | number | boolean | null | { readonly [name: string]: Fact } | readonly Fact[];
 
@@ -6,7 +7,7 @@ export function formatFacts(facts: { readonly [name: string]: Fact }, isJson: bo
   if (isJson) return `${JSON.stringify(facts)}\n`;
   const rows = flatten(facts, '');
   const width = Math.max(0, ...rows.map(([name]) => name.length));
-  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join('');
+  return rows.map(([name, value]) => `${name.padEnd(width)}  ${oneLine(value)}\n`).join('');
 }
 
 /** Nested facts under dotted names; what is absent is not shown. */

@@ -153,9 +153,10 @@ function inexactNumber(text: string): string | undefined {
   return found;
 }
 
+/** Whether the digits that will be recorded are those that were written. Fractions are taken as the doubles they are. */
 function isExact(source: string, value: number): boolean {
   if (!Number.isFinite(value)) return false;
-  return !/^-?\d+$/.test(source) || BigInt(source) === BigInt(value);
+  return !/^-?\d+$/.test(source) || String(value) === source || BigInt(source) === BigInt(value);
 }
 
 // --- where it is wrong -----------------------------------------------------------------------------------------------
