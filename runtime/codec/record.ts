@@ -6,7 +6,7 @@
  * R3. A payload is the author's. Its inline JSON is canonical (`json.ts`); any other bytes are opaque, with a media type.
  */
 import { Buffer, isUtf8 } from 'node:buffer';
-import { assert } from '../core/assert.ts';
+import { AssertionError, assert } from '../core/assert.ts';
 import { toBase64url, view } from '../core/bytes.ts';
 import { PAYLOAD_DEPTH_MAX, RECORD_BYTES_MAX, STREAM_ID_BYTES_MAX } from '../core/limits.ts';
 import { err, ok, type Refusal, type Result } from '../core/result.ts';
@@ -15,6 +15,7 @@ import { canonicalJson } from './json.ts';
 import { scanJson } from './json-scan.ts';
 import {
   type Cause,
+  DELEGATIONS_MAX,
   type DigestText,
   type Erasure,
   type EventId,
@@ -53,7 +54,7 @@ export type RecordRefusal = Refusal<'record.malformed' | 'record.not_canonical' 
  *  @throws {AssertionError} `assert.failed`: a field out of its range. Check input with `parseX`, not with this. */
 export function encodeRecord(record: LogRecord): Uint8Array {
   const text = writeRecord(record);
-  assert(text !== undefined, `R2: a record within its ranges, found ${record.type} in ${record.stream}`);
+  assert(text !== undefined, 'R2: a payload that is JSON data');
   return Buffer.from(text, 'utf8');
 }
 
@@ -113,11 +114,11 @@ function writeRecord(r: LogRecord): string | undefined {
   const payload = writePayload(r.payload);
   if (payload === undefined) return undefined;
   return (
-    `{"v":1,"o":"${r.origin}","i":${r.index},"id":"${r.id}","s":"${r.stream}","n":${r.version},"t":"${r.type}",` +
-    `"tv":${r.typeVersion},"w":${r.wallMs},"c":${r.counter},"a":"${r.actor}"` +
+    `{"v":1,"o":"${r.origin}","i":${count(r.index)},"id":"${r.id}","s":"${r.stream}","n":${count(r.version)},"t":"${r.type}",` +
+    `"tv":${count(r.typeVersion, 1)},"w":${count(r.wallMs)},"c":${count(r.counter)},"a":"${r.actor}"` +
     (r.principal === undefined ? '' : `,"p":"${r.principal}"`) +
     (r.correlation === undefined ? '' : `,"k":"${r.correlation}"`) +
-    (r.cause === undefined ? '' : `,"u":{"o":"${r.cause.origin}","i":${r.cause.index},"h":"${r.cause.leaf}"}`) +
+    (r.cause === undefined ? '' : `,"u":{"o":"${r.cause.origin}","i":${count(r.cause.index)},"h":"${r.cause.leaf}"}`) +
     (r.envelope === undefined ? '' : `,"e":"${r.envelope}"`) +
     (r.decision === undefined ? '' : `,"d":${writeDecision(r.decision)}`) +
     `,"x":${payload}` +
@@ -130,8 +131,19 @@ function writeRecord(r: LogRecord): string | undefined {
 
 /** Text that no brand vouches for: a quote in it would make a record that nobody can read. */
 function exact(text: string, pattern: RegExp): string {
-  assert(pattern.test(text), `R2: text of the form ${pattern}, found ${JSON.stringify(text)}`);
-  return text;
+  if (pattern.test(text)) return text;
+  throw new AssertionError(`R2: expected text of the form ${pattern}, found ${JSON.stringify(text)}`);
+}
+
+/** A number whose type says nothing of its range: half of one would make a record that nobody can read. */
+function count(value: number, min = 0): number {
+  if (Number.isSafeInteger(value) && value >= min) return value;
+  throw new AssertionError(`R2: expected an integer from ${min} on, found ${value}`);
+}
+
+function atMost<T>(items: readonly T[], max: number): readonly T[] {
+  if (items.length <= max) return items;
+  throw new AssertionError(`R2: expected at most ${max} items, found ${items.length}`);
 }
 
 function writePayload(payload: Payload): string | undefined {
@@ -143,7 +155,7 @@ function writePayload(payload: Payload): string | undefined {
     case 'bytes':
       return `{"m":"${exact(payload.media, MEDIA)}","b":"${toBase64url(payload.bytes)}"}`;
     case 'blob':
-      return `{"m":"${exact(payload.media, MEDIA)}","h":"${payload.digest}","l":${payload.length}}`;
+      return `{"m":"${exact(payload.media, MEDIA)}","h":"${payload.digest}","l":${count(payload.length, 1)}}`;
   }
 }
 
@@ -152,13 +164,15 @@ function writeDecision(d: RecordedDecision): string {
     `{"verdict":"${d.verdict}","code":"${exact(d.code, WORD)}"` +
     (d.rule === undefined ? '' : `,"rule":"${exact(d.rule, WORD)}"`) +
     (d.policy === undefined ? '' : `,"policy":"${d.policy}"`) +
-    (d.trust === undefined ? '' : `,"trust":{"score":${d.trust.score},"as_of":${d.trust.asOf}}`) +
+    (d.trust === undefined ? '' : `,"trust":{"score":${count(d.trust.score)},"as_of":${count(d.trust.asOf)}}`) +
     (d.delegations === undefined
       ? ''
-      : `,"delegations":[${d.delegations.map((cid) => `"${exact(cid, WORD)}"`).join(',')}]`) +
+      : `,"delegations":[${atMost(d.delegations, DELEGATIONS_MAX)
+          .map((cid) => `"${exact(cid, WORD)}"`)
+          .join(',')}]`) +
     (d.epochs === undefined
       ? ''
-      : `,"epochs":{"trust":${d.epochs.trust},"revocation":${d.epochs.revocation},"kill":${d.epochs.kill}}`) +
+      : `,"epochs":{"trust":${count(d.epochs.trust)},"revocation":${count(d.epochs.revocation)},"kill":${count(d.epochs.kill)}}`) +
     '}'
   );
 }
