@@ -1,0 +1,97 @@
+/** The real command line in a process of its own, with a place for logs and a state folder that are gone afterwards. */
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
+import { mkdtempDisposableSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const MAIN = resolve(import.meta.dirname, 'main.ts');
+const DEADLINE_MS = 120_000;
+
+export type Ran = {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+};
+
+type Setting = {
+  readonly input?: string | Uint8Array;
+  readonly env?: { readonly [name: string]: string };
+  readonly nodeArgs?: readonly string[];
+};
+
+export type Desk = Disposable & {
+  readonly path: string;
+  /** Runs to the end. */
+  readonly run: (args: readonly string[], setting?: Setting) => Ran;
+  /** Starts, for tests that talk to it. */
+  readonly start: (args: readonly string[], setting?: Setting) => ChildProcessWithoutNullStreams;
+};
+
+export function desk(): Desk {
+  const directory = mkdtempDisposableSync(join(tmpdir(), 'ringmesh-cli-'));
+  const { path } = directory;
+  const options = ({ env = {} }: Setting) => ({
+    cwd: path,
+    env: { PATH: process.env['PATH'] ?? '', XDG_STATE_HOME: join(path, 'state'), ...env },
+  });
+  return {
+    path,
+    run(args, setting = {}) {
+      const { input = '', nodeArgs = [] } = setting;
+      const all = { ...options(setting), input, timeout: DEADLINE_MS, maxBuffer: 2 ** 28, encoding: 'utf8' } as const;
+      const { status, signal, stdout, stderr } = spawnSync(process.execPath, [...nodeArgs, MAIN, ...args], all);
+      return { status, signal, stdout, stderr };
+    },
+    start(args, setting = {}) {
+      const { nodeArgs = [] } = setting;
+      return spawn(process.execPath, [...nodeArgs, MAIN, ...args], { ...options(setting), timeout: DEADLINE_MS });
+    },
+    [Symbol.dispose]: () => directory[Symbol.dispose](),
+  };
+}
+
+/** A log of `count` events of one stream, small and with no disk set aside. */
+export function withLog(at: Desk, count: number, name = 'log'): void {
+  const made = at.run(['log', 'init', name]);
+  const filled = at.run(['log', 'append', name, '--reserve', '0'], { input: lines(count) });
+  if (made.status !== 0 || filled.status !== 0) throw new Error(`no log: ${made.stderr}${filled.stderr}`);
+}
+
+export function line(n: number, fields: object = {}): string {
+  return `${JSON.stringify({ stream: 'orders-7', type: 'import.recorded', data: { n }, ...fields })}\n`;
+}
+
+export function lines(count: number, from = 0): string {
+  return Array.from({ length: count }, (_, n) => line(from + n)).join('');
+}
+
+/** JSON lines, parsed. */
+export function objects(text: string): readonly Record<string, unknown>[] {
+  const rows = text.split('\n').filter((row) => row !== '');
+  return rows.map((row) => JSON.parse(row) as Record<string, unknown>);
+}
+
+/** Resolves with the output so far once it holds `count` lines. */
+export async function linesFrom(child: ChildProcessWithoutNullStreams, count: number): Promise<string> {
+  let text = '';
+  for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
+    text += String(chunk);
+    if (text.split('\n').length > count) break;
+  }
+  return text;
+}
+
+/** How a process ended, and the rest of what it said. */
+export async function ended(child: ChildProcessWithoutNullStreams): Promise<Ran> {
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (chunk) => {
+    stdout += String(chunk);
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += String(chunk);
+  });
+  const { promise, resolve: onEnd } = Promise.withResolvers<Ran>();
+  child.on('close', (status, signal) => onEnd({ status, signal, stdout, stderr }));
+  return promise;
+}
