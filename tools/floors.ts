@@ -49,6 +49,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   picocolors: ['swarm'],
   vitest: TESTS,
   xstate: ['runtime/core/machine.ts', 'runtime/core/machine.test.ts', '*.machine.ts'],
+  yaml: ['policies', 'sagas', 'sre', 'swarm'],
   zod: ['runtime/log', 'runtime/actor', 'policies', 'swarm', 'sre', 'examples'],
 };
 
