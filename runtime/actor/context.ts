@@ -3,7 +3,6 @@
  * crosses to the node is data. `now`, `random`, `id`, `caller` and `state` arrive with the turn and answer at once.
  */
 import type { Did } from '../codec/did.ts';
-import type { JsonValue } from '../codec/json.ts';
 import type { EventId } from '../codec/record.ts';
 import type { Millis } from '../core/brand.ts';
 import type { NotOk, Outcome } from '../kernel/outcome.ts';
@@ -11,7 +10,7 @@ import type { Contract, ContractSpec } from './contract.ts';
 import type { Duration } from './duration.ts';
 import type { AgentName, Ref } from './ref.ts';
 import type { In, Out, Schema } from './schema.ts';
-import type { ChildKind } from './supervision.ts';
+import type { ChildKind, Supervise } from './supervision.ts';
 
 /** Who sent the message: verified, never claimed. */
 export type Caller = {
@@ -64,6 +63,8 @@ export type SpawnOptions = {
   readonly restart?: ChildKind;
   /** How long a turn may go on once it is to stop. Default 5 s. */
   readonly stopWithin?: Duration;
+  /** What follows when children of its own end. */
+  readonly supervise?: Supervise;
 };
 
 /** The end of an agent that is watched. */
@@ -121,13 +122,13 @@ export interface Context<S extends ContractSpec, State> {
     options?: { readonly within?: Duration },
   ): Promise<Outcome<{ readonly approval: EventId }>>;
 
-  /** Journaled in the order in which they really ended. */
+  /** As those of Promise; answers come in the order in which they were recorded, so the same one wins again. */
   all<T extends readonly unknown[]>(work: readonly [...{ [K in keyof T]: Promise<T[K]> }]): Promise<T>;
   race<T>(work: readonly Promise<T>[]): Promise<T>;
   /** The first that is ok, or the last that is not. */
   any<T>(work: readonly Promise<Outcome<T>>[]): Promise<Outcome<T>>;
 
-  /** The time of the last thing that this turn heard of. */
+  /** When this turn began, or went on after its last wait. */
   now(): Millis;
   /** A uniform integer in `0 ≤ n < bound`, the same at every re-entry. */
   random(bound: number): number;
@@ -150,4 +151,3 @@ export type EventNames<S extends ContractSpec> = keyof Events<S> & string;
 export type EventData<S extends ContractSpec, E extends EventNames<S>> = Out<Events<S>[E]>;
 export type MessageInput<S extends ContractSpec, M extends MessageNames<S>> = Out<S['messages'][M]['in']>;
 export type { MessageNames };
-export type Data = JsonValue;

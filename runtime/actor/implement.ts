@@ -1,7 +1,6 @@
 /** An implementation of a contract: the first state, how events change it, what is done about each message. */
 import type { Context, EventData, EventNames, MessageInput, MessageNames, Reply } from './context.ts';
 import type { Contract, ContractSpec } from './contract.ts';
-import type { Supervise } from './supervision.ts';
 
 export type Handlers<S extends ContractSpec, State> = {
   readonly [M in MessageNames<S>]: (
@@ -19,8 +18,6 @@ export type Body<S extends ContractSpec, State> = {
   readonly state: () => State;
   readonly evolve: Evolve<S, State>;
   readonly on: Handlers<S, State>;
-  /** What happens when its children end. */
-  readonly supervise?: Supervise;
 };
 
 /** The state is hidden: only the implementation's own functions know its type. */
@@ -29,19 +26,17 @@ export type Implementation<S extends ContractSpec = ContractSpec> = {
   readonly state: () => unknown;
   readonly evolve: { readonly [event: string]: (state: unknown, data: unknown) => unknown };
   readonly on: { readonly [message: string]: (input: unknown, ctx: unknown) => unknown };
-  readonly supervise: Supervise;
 };
 
 export function implement<S extends ContractSpec, State>(
   contract: Contract<S>,
   body: Body<S, State>,
 ): Implementation<S> {
-  const { state, evolve, on, supervise = {} } = body;
+  const { state, evolve, on } = body;
   return {
     contract,
     state,
     evolve: evolve as Implementation['evolve'],
     on: on as Implementation['on'],
-    supervise,
   };
 }

@@ -8,7 +8,7 @@
  */
 import type { JsonValue } from '../codec/json.ts';
 import type { Action, EffectClass, Risk } from './action.ts';
-import type { Outcome } from './outcome.ts';
+import type { NotOk, Outcome } from './outcome.ts';
 
 export const ACTION_EVENTS = {
   decided: 'action.decided',
@@ -29,8 +29,8 @@ export type ActionDecided = {
   readonly input: JsonValue;
   /** From 1; more than 1 only where an attempt in doubt is repeated under the same key. */
   readonly attempt: number;
-  /** Which gate refused and why, in words; `null` where the record's decision allows. */
-  readonly refused: { readonly gate: string; readonly message: string } | null;
+  /** Which gate refused, and what the author was told; `null` where the record's decision allows. */
+  readonly refused: { readonly gate: string; readonly outcome: NotOk } | null;
   readonly note: { readonly [name: string]: JsonValue };
 };
 
@@ -48,3 +48,6 @@ export type ActionAbandoned = {
 };
 
 export type ActionRefusedMany = { readonly agent: string; readonly counts: { readonly [code: string]: number } };
+
+/** What the author of an abandoned action is told. */
+export const ABANDONED = 'authority changed between the decision and the attempt';

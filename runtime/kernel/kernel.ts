@@ -23,7 +23,7 @@ import type { Random } from '../core/random.ts';
 import type { EventLog, NewEvent, Recorded } from '../log/event-log.ts';
 import { eventType } from '../log/vocabulary.ts';
 import { type Action, actionDigest } from './action.ts';
-import { ACTION_EVENTS, type ActionDecided, type ActionSettled } from './action-events.ts';
+import { ABANDONED, ACTION_EVENTS, type ActionDecided, type ActionSettled } from './action-events.ts';
 import { newEventId } from './event-id.ts';
 import { type Decision, decide, type Epochs, type GateRequest, type Gates } from './gate.ts';
 import { type NotOk, type Outcome, statusOf } from './outcome.ts';
@@ -185,7 +185,7 @@ export class Kernel implements AsyncDisposable {
   async #abandon(action: Action, code: string, cause: Cause): Promise<NotOk> {
     const payload = { key: action.key, code, note: action.note ?? {} };
     const { id } = await this.#append(action, ACTION_EVENTS.abandoned, { payload, replay: 'outcome', cause });
-    return { type: 'denied', code, message: 'authority changed between the decision and the attempt', event: id };
+    return { type: 'denied', code, message: ABANDONED, event: id };
   }
 
   async #refuse(action: Action, attempt: number, request: GateRequest, decision: Decision): Promise<NotOk> {
@@ -199,7 +199,7 @@ export class Kernel implements AsyncDisposable {
       this.#refusalTimer ??= this.#parts.clock.after(REFUSALS_FLUSH_MS, () => this.#writeRefusals());
       return refusal;
     }
-    const refused = { gate: decision.gate, message: decision.message };
+    const refused = { gate: decision.gate, outcome: refusal };
     const { id } = await this.#append(action, ACTION_EVENTS.decided, {
       payload: decidedPayload(action, attempt, request.digest, refused),
       decision: this.#recorded(decision, request),

@@ -1,0 +1,203 @@
+/**
+ * What a node knows of one agent: a fold of the stream `agent/<name>`, and of nothing else. The same fold serves the first
+ * start, the recovery after a crash, and an agent that comes back after it was put away.
+ *
+ * V1. A message is in the inbox from its acceptance to its commit or dead letter.
+ * V2. A turn's journal holds what was settled under its key, in the order of the log. A decision that allows, neither
+ *     settled nor abandoned, is a doubt.
+ * V3. What an agent still owes the world (outbox, timers, wake-ups) survives everything but its own record.
+ */
+import type { JsonValue } from '../codec/json.ts';
+import type { EventId } from '../codec/record.ts';
+import { ABANDONED, type ActionAbandoned, type ActionDecided, type ActionSettled } from '../kernel/action-events.ts';
+import type { Outcome } from '../kernel/outcome.ts';
+import type { Recorded } from './protocol.ts';
+import type { AgentPayload } from './vocabulary.ts';
+
+/** A record, as far as the fold needs it. */
+export type Fact = {
+  readonly id: EventId;
+  readonly index: number;
+  readonly type: string;
+  readonly payload: JsonValue | undefined;
+  readonly wallMs: number;
+};
+
+export type Accepted = AgentPayload<'message.accepted'> & { readonly index: number };
+export type Sent = AgentPayload<'message.sent'>;
+export type Armed = AgentPayload<'timer.armed'>;
+export type Parked = AgentPayload<'turn.parked'>;
+export type Started = AgentPayload<'agent.started'>;
+
+/** What a turn that is not over has recorded. */
+export type TurnMemory = {
+  /** When it began, or last went on. */
+  at: number | undefined;
+  journal: Recorded[];
+  /** By ordinal: the number of the last attempt that was decided and not settled. */
+  doubts: Map<number, number>;
+  attempts: number;
+  parked: Parked | undefined;
+  /** What earlier segments have committed. */
+  committed: { readonly entries: number; readonly digest: string } | null;
+  /** Tells that earlier segments have sent. */
+  sent: Set<string>;
+  isStuck: boolean;
+};
+
+export class AgentView {
+  started: Started | undefined;
+  exited: AgentPayload<'agent.exited'> | undefined;
+  /** Facts so far. */
+  emitted = 0;
+  readonly inbox = new Map<string, Accepted>();
+  /** Events from outside that no wait has taken yet. */
+  readonly signals = new Map<string, Accepted>();
+  readonly turns = new Map<string, TurnMemory>();
+  readonly outbox = new Map<string, Sent>();
+  readonly timers = new Map<string, Armed>();
+  /** Whom it watches, and by which message it wants to hear of their end. */
+  readonly watches = new Map<string, string>();
+  /** As a supervisor: what happened to its children, for as long as it may matter. */
+  incidents: { readonly atMs: number; readonly incident: string }[] = [];
+
+  get isAlive(): boolean {
+    return this.started !== undefined && this.exited === undefined;
+  }
+
+  /** Whether anything is left to do without news from outside. Timers are kept elsewhere. */
+  get isIdle(): boolean {
+    return this.inbox.size === 0 && this.outbox.size === 0 && this.signals.size === 0;
+  }
+
+  turn(id: string): TurnMemory {
+    const known = this.turns.get(id);
+    if (known !== undefined) return known;
+    const memory: TurnMemory = {
+      at: undefined,
+      journal: [],
+      doubts: new Map(),
+      attempts: 0,
+      parked: undefined,
+      committed: null,
+      sent: new Set(),
+      isStuck: false,
+    };
+    this.turns.set(id, memory);
+    return memory;
+  }
+
+  apply(fact: Fact): void {
+    const step = STEPS[fact.type];
+    if (step !== undefined && fact.payload !== undefined) step(this, fact.payload as never, fact);
+  }
+}
+
+type Step = (view: AgentView, payload: never, fact: Fact) => void;
+
+function step<P>(apply: (view: AgentView, payload: P, fact: Fact) => void): Step {
+  return apply as Step;
+}
+
+const INCIDENTS_MAX = 1_000;
+
+const STEPS: { readonly [type: string]: Step | undefined } = {
+  'agent.started': step<Started>((view, payload) => {
+    view.started = payload;
+    view.exited = undefined;
+  }),
+  'agent.exited': step<AgentPayload<'agent.exited'>>((view, payload) => {
+    view.exited = payload;
+  }),
+  'supervisor.decided': step<AgentPayload<'supervisor.decided'>>((view, { verdict, incident }, { wallMs }) => {
+    if (verdict !== 'restart' || view.incidents.some((one) => one.incident === incident)) return;
+    view.incidents = [...view.incidents, { atMs: wallMs, incident }].slice(-INCIDENTS_MAX);
+  }),
+  'message.accepted': step<AgentPayload<'message.accepted'>>((view, payload, { index }) => {
+    const to = payload.kind === 'signal' ? view.signals : view.inbox;
+    to.set(payload.message, { ...payload, index });
+  }),
+  'message.dead_lettered': step<AgentPayload<'message.dead_lettered'>>((view, { message }) => {
+    view.inbox.delete(message);
+    view.signals.delete(message);
+    view.turns.delete(message);
+  }),
+  'agent.emitted': step((view) => {
+    view.emitted += 1;
+  }),
+  'message.sent': step<Sent>((view, payload) => {
+    view.outbox.set(payload.message, payload);
+    view.turn(payload.turn).sent.add(payload.message);
+  }),
+  'message.delivered': step<AgentPayload<'message.delivered'>>((view, { message }) => {
+    view.outbox.delete(message);
+  }),
+  'timer.armed': step<Armed>((view, payload) => {
+    view.timers.set(payload.timer, payload);
+  }),
+  'timer.cancelled': step<AgentPayload<'timer.cancelled'>>((view, { timer }) => {
+    view.timers.delete(timer);
+  }),
+  'timer.fired': step<AgentPayload<'timer.fired'>>((view, { timer, next_at }) => {
+    const armed = view.timers.get(timer);
+    if (armed === undefined || next_at === null) view.timers.delete(timer);
+    else view.timers.set(timer, { ...armed, at: next_at });
+  }),
+  'watch.begun': step<AgentPayload<'watch.begun'>>((view, { agent, name }) => {
+    view.watches.set(agent, name);
+  }),
+  'turn.committed': step<AgentPayload<'turn.committed'>>((view, { turn }) => {
+    view.inbox.delete(turn);
+    view.turns.delete(turn);
+  }),
+  'turn.parked': step<Parked>((view, payload) => {
+    const memory = view.turn(payload.turn);
+    memory.parked = payload;
+    memory.at ??= payload.at;
+    memory.committed = { entries: payload.entries, digest: payload.digest };
+  }),
+  'turn.woken': step<AgentPayload<'turn.woken'>>(
+    (view, { turn, ordinal, name, digest, outcome, at, emitted, signal }) => {
+      const memory = view.turn(turn);
+      memory.journal.push({ ordinal, name, digest, outcome: outcome as Outcome, woken: { at, emitted } });
+      if (signal !== null) view.signals.delete(signal);
+    },
+  ),
+  'turn.failed': step<AgentPayload<'turn.failed'>>((view, { turn, attempt }) => {
+    view.turn(turn).attempts = attempt;
+  }),
+  'turn.stuck': step<AgentPayload<'turn.stuck'>>((view, { turn }) => {
+    view.turn(turn).isStuck = true;
+  }),
+  'action.decided': step<ActionDecided>((view, { note, attempt, refused }, { id }) => {
+    const place = placeOf(note);
+    if (place === undefined) return;
+    const memory = view.turn(place.turn);
+    memory.at ??= place.at;
+    if (refused === null) memory.doubts.set(place.ordinal, attempt);
+    else memory.journal.push({ ...place.entry, outcome: { ...refused.outcome, event: id } });
+  }),
+  'action.settled': step<ActionSettled>((view, { note, outcome }, { id }) =>
+    settle(view, note, { ...outcome, event: id }),
+  ),
+  'action.abandoned': step<ActionAbandoned>((view, { note, code }, { id }) =>
+    settle(view, note, { type: 'denied', code, message: ABANDONED, event: id }),
+  ),
+};
+
+type Note = { readonly [name: string]: JsonValue };
+
+function settle(view: AgentView, note: Note, outcome: Outcome): void {
+  const place = placeOf(note);
+  if (place === undefined) return;
+  const memory = view.turn(place.turn);
+  memory.doubts.delete(place.ordinal);
+  memory.journal.push({ ...place.entry, outcome });
+}
+
+/** Which operation of which turn an action is, as the engine noted it. */
+function placeOf(note: Note) {
+  const { turn, ordinal, name, digest, at } = note;
+  if (typeof turn !== 'string' || typeof ordinal !== 'number' || typeof at !== 'number') return undefined;
+  return { turn, ordinal, at, entry: { ordinal, name: String(name), digest: String(digest) } };
+}

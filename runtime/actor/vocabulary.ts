@@ -1,0 +1,152 @@
+/**
+ * The events of agents, their messages, turns and timers: the schema of each version's payload. They stand in the stream
+ * `agent/<name>`, but for `host.exited`, which stands in `host/<contract>`. What actions leave there is in
+ * `runtime/kernel/action-events.ts`. One sample of every version is kept for ever under `golden/`.
+ */
+import { z } from 'zod';
+import type { JsonValue } from '../codec/json.ts';
+import type { EventId, LogRecord } from '../codec/record.ts';
+import type { EventLog } from '../log/event-log.ts';
+
+const id = z.string();
+const count = z.int().nonnegative();
+const data = z.json() as z.ZodType<JsonValue>;
+const outcome = z.looseObject({
+  type: z.enum(['ok', 'denied', 'busy', 'timeout', 'died', 'invalid', 'failed', 'unknown']),
+});
+const wait = z.strictObject({
+  ordinal: count,
+  name: z.string(),
+  digest: z.string(),
+  event: z.string().nullable(),
+  until: z.int().nullable(),
+});
+
+export const AGENT_EVENTS = {
+  /** An instance of an agent begins: the first, or the next after an exit. */
+  'agent.started': {
+    1: z.strictObject({
+      contract: z.string(),
+      digest: z.string(),
+      parent: z.string().nullable(),
+      restart: z.enum(['permanent', 'transient', 'temporary']),
+      stop_within_ms: count,
+      supervise: z.record(z.string(), data),
+      instance: z.int().positive(),
+    }),
+  },
+  /** An instance ends. */
+  'agent.exited': {
+    1: z.strictObject({
+      instance: z.int().positive(),
+      why: z.enum(['stopped', 'failed', 'given_up']),
+      message: z.string(),
+    }),
+  },
+  /** What a supervisor made of the end of a child; in the supervisor's stream. */
+  'supervisor.decided': {
+    1: z.strictObject({
+      child: z.string(),
+      verdict: z.enum(['forget', 'restart', 'give_up']),
+      stop: z.array(z.string()),
+      start: z.array(z.string()),
+      delay_ms: count,
+      incident: z.string(),
+    }),
+  },
+  /** A message will be answered, or dead-lettered: the promise that senders wait for. */
+  'message.accepted': {
+    1: z.strictObject({
+      message: id,
+      kind: z.enum(['ask', 'tell', 'timer', 'notice', 'signal']),
+      name: z.string(),
+      body: data,
+      from: z.string().nullable(),
+      chain: z.array(z.string()),
+      deadline: z.int().nullable(),
+    }),
+  },
+  /** A message that was accepted will not be answered. */
+  'message.dead_lettered': {
+    1: z.strictObject({ message: id, code: z.string(), detail: z.string(), attempts: count }),
+  },
+  /** A fact, in the author's words: what the state is made of. */
+  'agent.emitted': { 1: z.strictObject({ turn: id, name: z.string(), data }) },
+  /** A message on its way out: durable before anybody sees it. */
+  'message.sent': {
+    1: z.strictObject({
+      turn: id,
+      message: id,
+      to: z.string(),
+      contract: z.string(),
+      name: z.string(),
+      body: data,
+      retry_until: z.int(),
+    }),
+  },
+  /** The other side has accepted what was sent, or never will. */
+  'message.delivered': {
+    1: z.strictObject({ message: id, type: z.enum(['accepted', 'dead']), code: z.string().nullable() }),
+  },
+  'timer.armed': {
+    1: z.strictObject({ timer: z.string(), at: z.int(), every_ms: z.int().nullable(), name: z.string(), body: data }),
+  },
+  'timer.cancelled': { 1: z.strictObject({ timer: z.string() }) },
+  /** Recorded together with the message that it is. */
+  'timer.fired': { 1: z.strictObject({ timer: z.string(), late_ms: count, next_at: z.int().nullable() }) },
+  'watch.begun': { 1: z.strictObject({ agent: z.string(), name: z.string() }) },
+  /** The last segment of a turn: the message is answered. */
+  'turn.committed': {
+    1: z.strictObject({ turn: id, reply: outcome, emitted: count, state: z.string(), late: z.boolean() }),
+  },
+  /** A segment that is not the last: the turn waits. */
+  'turn.parked': {
+    1: z.strictObject({
+      turn: id,
+      at: z.int(),
+      start: count,
+      entries: count,
+      digest: z.string(),
+      waits: z.array(wait),
+    }),
+  },
+  /** A wait of a parked turn has ended, and the turn goes on. */
+  'turn.woken': {
+    1: z.strictObject({
+      turn: id,
+      at: z.int(),
+      ordinal: count,
+      name: z.string(),
+      digest: z.string(),
+      outcome,
+      emitted: count,
+      signal: id.nullable(),
+    }),
+  },
+  /** An attempt at a turn came to nothing: nothing of it is committed. */
+  'turn.failed': {
+    1: z.strictObject({ turn: id, attempt: z.int().positive(), code: z.string(), message: z.string() }),
+  },
+  /** A turn entered again does not do what it did: its code has changed. An operator decides. */
+  'turn.stuck': { 1: z.strictObject({ turn: id, expected: z.string(), found: z.string() }) },
+  /** A process that ran agents has ended. */
+  'host.exited': { 1: z.strictObject({ host: z.string(), code: z.string(), message: z.string() }) },
+} as const;
+
+export type AgentEventType = keyof typeof AGENT_EVENTS;
+export type AgentPayload<T extends AgentEventType> = z.infer<(typeof AGENT_EVENTS)[T][1]>;
+
+/** An event of any of these types, told apart by `type`. */
+export type AgentEvent = {
+  [T in AgentEventType]: { readonly type: T; readonly payload: AgentPayload<T> };
+}[AgentEventType];
+
+/** A recorded event's JSON, wherever the log keeps it; `undefined` for bytes, and for a blob that was pruned. */
+export function jsonOf(log: EventLog, { payload }: LogRecord): JsonValue | undefined {
+  if (payload.type === 'json') return payload.value;
+  if (payload.type !== 'blob' || payload.media !== 'application/json') return undefined;
+  const bytes = log.blob(payload.digest);
+  return bytes === undefined ? undefined : (JSON.parse(new TextDecoder().decode(bytes)) as JsonValue);
+}
+
+export type MessageId = EventId;
