@@ -5,13 +5,14 @@
  * A1. The anchor holds a checkpoint before anyone else sees that checkpoint.
  * A2. It never goes back: a smaller size, or another root at the same size, is refused.
  */
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type Checkpoint, type Origin, openCheckpoint } from '../codec/checkpoint.ts';
 import { type Digest, formatDigest, sha256 } from '../codec/digest.ts';
 import type { Verifier } from '../codec/note.ts';
 import { equalBytes, utf8 } from '../core/bytes.ts';
 import { CodedError, hasCode, messageOf } from '../core/errors.ts';
+import { replaceFile } from './durable-file.ts';
 
 export interface Anchor {
   /** For people: where it is. */
@@ -89,6 +90,7 @@ async function reach<T>(place: string, work: Promise<T>): Promise<T> {
     return await work;
   } catch (error) {
     const message = `expected to reach the anchor ${place}: ${messageOf(error)}`;
+    // biome-ignore lint/style/useErrorCause: the cause is there, as the third argument.
     throw new CodedError('anchor.unreachable', message, { cause: error, retryable: true });
   }
 }
@@ -99,24 +101,5 @@ async function readOrUndefined(path: string): Promise<Uint8Array | undefined> {
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
-  }
-}
-
-/** Old content or new, never a mixture, and the new one on disk when it resolves: the file and its name are both flushed. */
-async function replaceFile(path: string, content: Uint8Array): Promise<void> {
-  const next = `${path}.next`;
-  const file = await open(next, 'w', 0o600);
-  try {
-    await file.writeFile(content);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(next, path);
-  const directory = await open(dirname(path), 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }

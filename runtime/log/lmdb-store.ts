@@ -29,17 +29,17 @@ import type { Batch, Head, LogStore, StreamRun } from './store.ts';
 
 type Table = Database<Uint8Array, Uint8Array>;
 
-export type LmdbAccess =
-  | { readonly mode: 'read' }
-  | {
-      readonly mode: 'write';
-      readonly identity: ProcessIdentity;
-      readonly random: Random;
-      /** Take the log from a writer that may be alive: its next write will fail. */
-      readonly takeover?: boolean;
-      /** For the suite's own proof that it would notice: flush nothing. */
-      readonly plantNoSync?: boolean;
-    };
+export type LmdbAccess = { readonly mode: 'read' } | WriteAccess;
+
+export type WriteAccess = {
+  readonly mode: 'write';
+  readonly identity: ProcessIdentity;
+  readonly random: Random;
+  /** Take the log from a writer that may be alive: its next write will fail. */
+  readonly takeover?: boolean;
+  /** For the suite's own proof that it would notice: flush nothing. */
+  readonly plantNoSync?: boolean;
+};
 
 const KEY = { format: utf8('format'), head: utf8('head'), writer: utf8('writer') } as const;
 const EMPTY_HEAD: Head = { size: 0, wallMs: 0 as Millis, counter: 0, frontier: [] };
@@ -58,7 +58,7 @@ export class LmdbStore implements LogStore {
   #lastRead: { first: number; records: readonly Uint8Array[] } = { first: 0, records: [] };
 
   /** Makes the environment of a new log in an empty or missing directory. @throws `log.exists` */
-  static create(directory: string, origin: Origin): void {
+  static async create(directory: string, origin: Origin): Promise<void> {
     if (existsSync(join(directory, 'data.mdb')))
       throw new CodedError('log.exists', `expected no log in ${directory}, found one`);
     mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -68,7 +68,7 @@ export class LmdbStore implements LogStore {
       tables.meta.putSync(KEY.format, layout.formatValue(origin));
       tables.meta.putSync(KEY.head, layout.headValue(EMPTY_HEAD));
     });
-    void env.close();
+    await env.close();
   }
 
   /** @throws `log.not_found` · `log.damaged` · `log.locked` another process writes, or may */
@@ -78,17 +78,29 @@ export class LmdbStore implements LogStore {
     return new LmdbStore(directory, access);
   }
 
+  /** Writes nothing, not even the pen: for who must know before there is room to write.
+   *  @throws as `open` */
+  static async mustBeFree(directory: string, access: WriteAccess): Promise<void> {
+    await using reader = LmdbStore.open(directory, { mode: 'read' });
+    reader.#mustBeFree(access);
+  }
+
   private constructor(directory: string, access: LmdbAccess) {
     this.#directory = directory;
     this.isReadOnly = access.mode === 'read';
     this.#env = openEnvironment(directory, this.isReadOnly, access.mode === 'write' && access.plantNoSync === true);
-    this.#tables = openTables(this.#env);
-    const format = this.#tables.meta.get(KEY.format);
-    const origin = format && layout.parseFormat(format);
-    if (origin === undefined) throw new DamageError('format', 'expected a log of format 1');
-    this.origin = origin;
-    this.#nonce = access.mode === 'write' ? this.#takePen(access) : '';
-    this.#tail = this.#readTail();
+    try {
+      this.#tables = openTables(this.#env);
+      const format = this.#tables.meta.get(KEY.format);
+      const origin = format && layout.parseFormat(format);
+      if (origin === undefined) throw new DamageError('format', 'expected a log of format 1');
+      this.origin = origin;
+      this.#nonce = access.mode === 'write' ? this.#takePen(access) : '';
+      this.#tail = this.#readTail();
+    } catch (error) {
+      void this.#env.close();
+      throw error;
+    }
   }
 
   head(): Head {
@@ -224,14 +236,18 @@ export class LmdbStore implements LogStore {
 
   // --- one writer ----------------------------------------------------------------------------------------------------
 
-  #takePen(access: LmdbAccess & { readonly mode: 'write' }): string {
+  #takePen(access: WriteAccess): string {
     const nonce = toBase64url(access.random.bytes(16));
     this.#env.transactionSync(() => {
-      const held = this.#tables.meta.get(KEY.writer);
-      if (held !== undefined && access.takeover !== true) mustBeDead(layout.parseWriter(held), access.identity);
+      this.#mustBeFree(access);
       this.#tables.meta.putSync(KEY.writer, layout.writerValue({ ...access.identity, nonce }));
     });
     return nonce;
+  }
+
+  #mustBeFree(access: WriteAccess): void {
+    const held = this.#tables.meta.get(KEY.writer);
+    if (held !== undefined && access.takeover !== true) mustBeDead(layout.parseWriter(held), access.identity);
   }
 
   #layDownPen(): void {
@@ -328,6 +344,7 @@ function openEnvironment(
   try {
     return open<Uint8Array, Uint8Array>({
       path: directory,
+      noSubdir: false, // else a dot in the last name would make a file of it
       maxDbs: 8,
       encoding: 'binary',
       keyEncoding: 'binary',

@@ -11,9 +11,12 @@
  *
  * D1. A log that its anchor contradicts is opened for reading only, until `succeedLog` has begun the next epoch.
  * D2. A log that has signed and whose anchor is gone is treated the same, unless the operator accepts a new anchor.
+ * D3. An epoch's folder is there whole or not at all: it is made under another name, flushed, and renamed.
+ * D4. Whoever begins an epoch holds the pen of the one before, and whoever takes a pen looks again whether the epoch is
+ *     still the newest: no event can come into a log that has been succeeded.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Checkpoint, nextEpoch, type Origin, parseOrigin } from '../codec/checkpoint.ts';
 import { formatDidKey } from '../codec/did-key.ts';
@@ -23,6 +26,7 @@ import {
   formatSignerKey,
   formatVerifierKey,
   noteSigner,
+  noteVerifier,
   parseSignerKey,
   parseVerifierKey,
   type Signer,
@@ -32,17 +36,18 @@ import { digestText, type EventId, parseStreamId } from '../codec/record.ts';
 import { toHex } from '../core/bytes.ts';
 import type { Clock } from '../core/clock.ts';
 import { CodedError, hasCode } from '../core/errors.ts';
-import { RESERVE_BYTES } from '../core/limits.ts';
+import { FLUSH_MS_MAX, RESERVE_BYTES } from '../core/limits.ts';
 import type { Random } from '../core/random.ts';
 import { type Refusal, type Result, unwrap } from '../core/result.ts';
 import type { ProcessIdentity } from '../core/system.ts';
 import { uuidv7 } from '../core/uuid.ts';
 import { type Anchor, contradiction, fileAnchor } from './anchor.ts';
+import { replaceFile, syncDirectory } from './durable-file.ts';
 import type { EventLog } from './event-log.ts';
 import { Journal } from './journal.ts';
 import { LmdbStore } from './lmdb-store.ts';
 import { recoverTree } from './recover.ts';
-import { holdReserve, releaseReserve } from './reserve.ts';
+import { hasRoom, holdReserve, releaseReserve } from './reserve.ts';
 import { logEvent } from './vocabulary.ts';
 
 /** The world that an open log lives in. */
@@ -57,6 +62,10 @@ export type OpenOptions = {
   readonly takeover?: boolean;
   /** Go on although a log that has signed finds no anchor (D2). */
   readonly acceptMissingAnchor?: boolean;
+  /** How long a flush may take; default 30 s. */
+  readonly flushMsMax?: number;
+  /** For the suite's own proof that it would notice: flush nothing. */
+  readonly plantNoSync?: boolean;
 };
 
 /**
@@ -79,10 +88,10 @@ export async function createLog(
   if (existsSync(anchor.place)) {
     throw new CodedError('log.origin_taken', `expected no log named ${origin}, found its anchor ${anchor.place}`);
   }
-  await writeFile(join(directory, 'log.key'), `${formatSignerKey(origin, pair)}\n`, { mode: 0o600, flag: 'wx' });
+  await replaceFile(join(directory, 'log.key'), `${formatSignerKey(origin, pair)}\n`);
   const verifierKey = formatVerifierKey(origin, pair.publicKey);
-  await writeFile(join(directory, 'log.vkey'), `${verifierKey}\n`);
-  LmdbStore.create(join(directory, 'epoch-0'), origin);
+  await replaceFile(join(directory, 'log.vkey'), `${verifierKey}\n`, PUBLIC);
+  await makeEpoch(directory, origin);
   return { origin, verifierKey };
 }
 
@@ -92,21 +101,30 @@ export async function createLog(
  *   `anchor.missing` (D2) · `anchor.damaged`
  */
 export async function openLog(directory: string, options: OpenOptions, ports: LogPorts): Promise<EventLog> {
-  const folder = join(directory, `epoch-${await currentEpoch(directory)}`);
+  const epoch = await currentEpoch(directory);
+  const folder = join(directory, `epoch-${epoch}`);
   const reserve = join(folder, 'reserve');
-  const hasRoom = await holdReserve(reserve, options.reserveBytes ?? RESERVE_BYTES);
-  if (!hasRoom) await releaseReserve(reserve);
-  const { identity, random, clock } = ports;
-  const takeover = options.takeover === true;
-  const store = LmdbStore.open(folder, { mode: 'write', identity, random, takeover });
+  const reserveBytes = options.reserveBytes ?? RESERVE_BYTES;
+  const access = { mode: 'write', ...options, ...ports } as const;
+  const isFull = !(await hasRoom(folder));
+  if (isFull) {
+    await LmdbStore.mustBeFree(folder, access);
+    await releaseReserve(reserve);
+  }
+  const store = LmdbStore.open(folder, access);
   try {
+    if ((await currentEpoch(directory)) !== epoch) throw succeededMeanwhile(directory); // D4
+    const isHeld = !isFull && (await holdReserve(reserve, reserveBytes));
     const tree = recoverTree(store);
     const signer = await readSigner(directory, store.origin);
     const anchor = fileAnchor(options.anchors, store.origin, signer);
     const wrong = await quarantineReason(anchor, store, tree, options.acceptMissingAnchor === true);
     if (wrong !== undefined) throw wrong;
-    const log = new Journal({ store, tree, clock, signer, did: formatDidKey(signer.key), anchor });
-    if (!hasRoom) await tellFull(log, options.reserveBytes ?? RESERVE_BYTES, ports);
+    const { clock } = ports;
+    const { flushMsMax = FLUSH_MS_MAX } = options;
+    const log = new Journal({ store, tree, clock, signer, did: formatDidKey(signer.key), anchor, flushMsMax });
+    await publishVerifierKey(directory, signer);
+    if (!isHeld) await tellFull(log, reserveBytes, ports);
     return log;
   } catch (error) {
     await store[Symbol.asyncDispose]();
@@ -146,39 +164,73 @@ export async function openStoreForReading(
  */
 export async function succeedLog(
   directory: string,
-  options: { readonly anchors: string; readonly reason: string; readonly reserveBytes?: number },
+  options: SucceedOptions,
   ports: LogPorts,
 ): Promise<{ readonly origin: Origin; readonly after: { readonly origin: Origin; readonly size: number } }> {
-  const signerOf = (origin: Origin): Promise<Signer> => readSigner(directory, origin);
-  const old = await openReader(directory, ports.clock);
-  try {
-    const anchored = await fileAnchor(options.anchors, old.origin, await signerOf(old.origin)).read();
-    const origin = nextEpoch(old.origin);
-    const signer = await signerOf(origin);
-    const epoch = Number(origin.slice(origin.lastIndexOf('/') + 1));
-    const store = join(directory, `epoch-${epoch}`);
-    LmdbStore.create(store, origin);
-    await writeFile(join(directory, 'log.vkey'), `${formatVerifierKey(origin, signer.key)}\n`);
-    const successor = await openLog(directory, options, ports);
-    await using _ = successor;
-    const payload = {
-      origin: old.origin as string,
-      size: old.size,
-      root: digestText(old.root()) as string,
-      reason: options.reason,
-      ...(anchored === undefined
-        ? {}
-        : { anchored: { size: anchored.size, root: digestText(anchored.root) as string } }),
-      streams: Object.fromEntries(streamHeads(old)),
-    };
-    const stream = unwrap(parseStreamId('log'), 'a stream in the source');
-    const event = logEvent('log.succeeded', payload, { id: newId(ports), actor: successor.did });
-    await successor.append([{ stream, expected: 'none', events: [event] }]);
-    await successor.checkpoint();
-    return { origin, after: { origin: old.origin, size: old.size } };
-  } finally {
-    await old[Symbol.asyncDispose]();
-  }
+  const folder = join(directory, `epoch-${await currentEpoch(directory)}`);
+  const store = LmdbStore.open(folder, { mode: 'write', ...options, ...ports }); // D4
+  await using old = await disposeOnThrow(store, async () => {
+    if (folder !== join(directory, `epoch-${await currentEpoch(directory)}`)) throw succeededMeanwhile(directory);
+    const { key } = await readSigner(directory, store.origin);
+    return new Journal({ store, tree: recoverTree(store), clock: ports.clock, did: formatDidKey(key) });
+  });
+  const anchorOf = async (origin: Origin): Promise<Anchor> =>
+    fileAnchor(options.anchors, origin, await readSigner(directory, origin));
+  const anchored = await (await anchorOf(old.origin)).read();
+  let origin = nextEpoch(old.origin);
+  // A log restored from before an earlier succession must not begin that epoch a second time.
+  while (existsSync((await anchorOf(origin)).place)) origin = nextEpoch(origin);
+  await makeEpoch(directory, origin, async (folder) => {
+    await using successor = LmdbStore.open(folder, { mode: 'write', ...ports });
+    await appendSucceeded(successor, old, { reason: options.reason, anchored }, ports);
+  });
+  await using log = await openLog(directory, options, ports);
+  await log.checkpoint();
+  return { origin, after: { origin: old.origin, size: old.size } };
+}
+
+export type SucceedOptions = Pick<OpenOptions, 'anchors' | 'reserveBytes' | 'takeover'> & { readonly reason: string };
+
+/** Record 0 of an epoch, in a store that nobody else knows of yet. */
+async function appendSucceeded(
+  store: LmdbStore,
+  old: EventLog,
+  { reason, anchored }: { readonly reason: string; readonly anchored: Checkpoint | undefined },
+  ports: LogPorts,
+): Promise<void> {
+  const log = new Journal({ store, tree: recoverTree(store), clock: ports.clock, did: old.did });
+  const payload = {
+    origin: old.origin as string,
+    size: old.size,
+    root: digestText(old.root()) as string,
+    reason,
+    ...(anchored === undefined ? {} : { anchored: { size: anchored.size, root: digestText(anchored.root) as string } }),
+    streams: Object.fromEntries(streamHeads(old)),
+  };
+  const event = logEvent('log.succeeded', payload, { id: newId(ports), actor: log.did });
+  await log.append([{ stream: LOG_STREAM, expected: 'none', events: [event] }]);
+}
+
+/** D3. What a crash leaves under the other name is swept away by the next attempt. */
+async function makeEpoch(
+  directory: string,
+  origin: Origin,
+  fill: (folder: string) => Promise<void> = async () => undefined,
+): Promise<void> {
+  const folder = join(directory, `epoch-${origin.slice(origin.lastIndexOf('/') + 1)}`);
+  const aside = `${folder}.next`;
+  await rm(aside, { recursive: true, force: true });
+  await LmdbStore.create(aside, origin);
+  await fill(aside);
+  await syncDirectory(aside);
+  await rename(aside, folder);
+  await syncDirectory(directory);
+}
+
+/** `log.vkey` is that of the current epoch; a crash while an epoch began may have left that of the one before. */
+async function publishVerifierKey(directory: string, { name, key }: Signer): Promise<void> {
+  const [path, line] = [join(directory, 'log.vkey'), `${formatVerifierKey(name, key)}\n`];
+  if ((await readKey(path).catch(() => '')) !== line.trimEnd()) await replaceFile(path, line, PUBLIC);
 }
 
 /** What the anchor has to say against this log, if anything. */
@@ -201,14 +253,30 @@ export async function quarantineReason(
 
 /** The disk is full and the reserve has just been given back: say so once, with the room that this made. */
 async function tellFull(log: Journal, reserveBytes: number, ports: LogPorts): Promise<void> {
-  const stream = unwrap(parseStreamId('log'), 'a stream in the source');
   const [last] = log.size === 0 ? [] : [...log.read(log.size - 1)];
   if (last?.type !== 'log.filled') {
     const payload = { size: log.size, reserve_bytes: reserveBytes };
     const event = logEvent('log.filled', payload, { id: newId(ports), actor: log.did });
-    await log.append([{ stream, expected: 'any', events: [event] }]);
+    await log.append([{ stream: LOG_STREAM, expected: 'any', events: [event] }]);
   }
   log.stop(new CodedError('log.full', 'expected room on the disk, found none: make room, then open the log again'));
+}
+
+const PUBLIC = 0o644;
+const LOG_STREAM = unwrap(parseStreamId('log'), 'a stream in the source');
+
+function succeededMeanwhile(directory: string): CodedError {
+  const message = `expected the newest epoch in ${directory}, found that another process has just begun the next one`;
+  return new CodedError('log.locked', message, { retryable: true });
+}
+
+async function disposeOnThrow<T>(resource: AsyncDisposable, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await resource[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 function* streamHeads(log: EventLog): Generator<[string, { readonly version: number; readonly leaf: string }]> {
@@ -224,12 +292,18 @@ function newId(ports: LogPorts): EventId {
 }
 
 async function currentEpoch(directory: string): Promise<number> {
+  const newest = (await epochsOf(directory)).at(-1);
+  if (newest === undefined) throw new CodedError('log.not_found', `expected a log in ${directory}, found none`);
+  return newest;
+}
+
+/** The epochs whose folders are there, the oldest first. */
+export async function epochsOf(directory: string): Promise<readonly number[]> {
   const names = await readdirOrNone(directory);
   const epochs = names.flatMap((name) =>
     /^epoch-(0|[1-9]\d*)$/.test(name) ? [Number(name.slice('epoch-'.length))] : [],
   );
-  if (epochs.length === 0) throw new CodedError('log.not_found', `expected a log in ${directory}, found none`);
-  return Math.max(...epochs);
+  return epochs.sort((a, b) => a - b);
 }
 
 async function readdirOrNone(directory: string): Promise<readonly string[]> {
@@ -241,14 +315,18 @@ async function readdirOrNone(directory: string): Promise<readonly string[]> {
   }
 }
 
-async function readSigner(directory: string, origin: Origin): Promise<Signer> {
+/** The log's key as the signer of one epoch. @throws `log.key_unusable` */
+export async function readSigner(directory: string, origin: Origin): Promise<Signer> {
   const signer = orThrow(parseSignerKey(await readKey(join(directory, 'log.key'))), 'log.key_unusable');
   return noteSigner(origin, signer.pair);
 }
 
-async function readVerifier(directory: string, origin: Origin): Promise<Verifier> {
+/** The verifier of an epoch, by the key in `log.vkey`, whose line may still name the epoch before.
+ *  @throws `log.key_unusable` */
+export async function readVerifier(directory: string, origin: Origin): Promise<Verifier> {
   const verifier = orThrow(parseVerifierKey(await readKey(join(directory, 'log.vkey'))), 'log.key_unusable');
-  if (verifier.name === origin) return verifier;
+  const logOf = (name: string): string => name.slice(0, name.lastIndexOf('/'));
+  if (logOf(verifier.name) === logOf(origin)) return noteVerifier(origin, verifier.key);
   throw new CodedError('log.key_unusable', `expected the key of ${origin} in log.vkey, found that of ${verifier.name}`);
 }
 

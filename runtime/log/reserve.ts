@@ -10,15 +10,17 @@ const CHUNK_BYTES = 1024 * 1024;
 
 /** Makes the reserve unless it is there. `false` when there is no room for it, and then none of it is kept. */
 export async function holdReserve(path: string, bytes: number): Promise<boolean> {
-  if ((await sizeOf(path)) >= bytes) return await hasRoom(path);
+  if ((await sizeOf(path)) >= bytes) return await hasRoom(dirname(path));
   const file = await open(path, 'w', 0o600);
   try {
     const zeros = new Uint8Array(Math.min(CHUNK_BYTES, bytes));
-    for (let written = 0; written < bytes; written += zeros.length) {
-      await file.write(zeros, 0, Math.min(zeros.length, bytes - written));
+    for (let written = 0; written < bytes; ) {
+      written += (await file.write(zeros, 0, Math.min(zeros.length, bytes - written))).bytesWritten;
     }
     await file.sync();
-    return await hasRoom(path);
+    if (await hasRoom(dirname(path))) return true;
+    await releaseReserve(path);
+    return false;
   } catch (error) {
     if (!hasCode(error, 'ENOSPC') && !hasCode(error, 'EDQUOT')) throw error;
     await releaseReserve(path);
@@ -33,11 +35,12 @@ export async function releaseReserve(path: string): Promise<void> {
   await rm(path, { force: true });
 }
 
-/** Room to work in beside the reserve: less than this and the next batch would meet the end of the disk. */
+/** Less than this, and the next batch would meet the end of the disk. */
 const HEADROOM_BYTES = 1024 * 1024;
 
-async function hasRoom(path: string): Promise<boolean> {
-  const { bavail, bsize } = await statfs(dirname(path));
+/** Whether there is room to work in, beside the reserve. */
+export async function hasRoom(directory: string): Promise<boolean> {
+  const { bavail, bsize } = await statfs(directory);
   return bavail * bsize >= HEADROOM_BYTES;
 }
 
