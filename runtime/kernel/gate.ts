@@ -37,10 +37,18 @@ export type GateAnswer =
       readonly retryAfterMs?: number;
     };
 
+/** What an act came to: tried, or refused by which gate. */
+export type Ending =
+  | { readonly type: 'settled'; readonly status: 'ok' | 'failed' | 'unknown' }
+  | { readonly type: 'refused'; readonly verdict: 'deny' | 'escalate'; readonly gate: GateName };
+
 export interface Gate {
   check(request: GateRequest): GateAnswer;
-  /** What the attempt holds while it lasts (a reservation, a slot); called in the tick that starts it. */
+  /** What the act holds from its permit to its end (a place in a rate, a slot): called in the tick of the decision, so that
+   *  two acts decided together cannot both have the last place. */
   hold?(request: GateRequest): Disposable;
+  /** Told what an act came to, once that is on disk, or counted. It may keep count; it may not throw. */
+  observe?(request: GateRequest, ending: Ending): void;
   /** The digest of what this gate decides by. A permit made under another one is worthless. */
   readonly policy?: DigestText;
 }

@@ -25,7 +25,7 @@ import { eventType } from '../log/vocabulary.ts';
 import { type Action, actionDigest } from './action.ts';
 import { ABANDONED, ACTION_EVENTS, type ActionDecided, type ActionSettled } from './action-events.ts';
 import { newEventId } from './event-id.ts';
-import { type Decision, decide, type Epochs, type GateRequest, type Gates } from './gate.ts';
+import { type Decision, decide, type Ending, type Epochs, type GateRequest, type Gates } from './gate.ts';
 import { type NotOk, type Outcome, statusOf } from './outcome.ts';
 import { Permit } from './permit.ts';
 import { RefusalMeter } from './refusal-meter.ts';
@@ -112,6 +112,7 @@ export class Kernel implements AsyncDisposable {
     const decision = this.#decide(action, request);
     if (decision.verdict !== 'allow') return this.#refuse(action, attempt, request, decision);
     const permit = new Permit(this.#bond(request));
+    using _held = this.#hold(request);
     const decided = await this.#append(action, ACTION_EVENTS.decided, {
       payload: decidedPayload(action, attempt, request.digest, null),
       decision: this.#recorded(decision, request),
@@ -122,7 +123,6 @@ export class Kernel implements AsyncDisposable {
     const now = this.#request(action);
     const worthless = permit.spend(this.#bond(now)); // K2: from here to the executor's first line there is no await
     if (worthless !== undefined) return this.#abandon(action, worthless.code, this.#causeOf(decided));
-    using _held = this.#hold(now);
     const outcome = await this.#attempt(action, signal);
     return this.#settle(action, outcome, this.#causeOf(decided));
   }
@@ -179,6 +179,7 @@ export class Kernel implements AsyncDisposable {
     const told = asData(action, outcome);
     const payload: ActionSettled = { key: action.key, status: statusOf(told), outcome: told, note: action.note ?? {} };
     const settled = await this.#append(action, ACTION_EVENTS.settled, { payload, replay: 'outcome', cause });
+    this.#tell(this.#request(action), { type: 'settled', status: payload.status });
     return { ...told, event: settled.id };
   }
 
@@ -194,9 +195,15 @@ export class Kernel implements AsyncDisposable {
       decision.retryAfterMs === undefined
         ? { type: 'denied', code, message: decision.message }
         : { type: 'busy', retryAfterMs: decision.retryAfterMs };
+    const ending: Ending = {
+      type: 'refused',
+      verdict: decision.verdict === 'deny' ? 'deny' : 'escalate',
+      gate: decision.gate,
+    };
     if (!this.#meter.mustRecord(action.agent, decision.gate, code, request.at)) {
       this.#counted.set(action.agent, action);
       this.#refusalTimer ??= this.#parts.clock.after(REFUSALS_FLUSH_MS, () => this.#writeRefusals());
+      this.#tell(request, ending);
       return refusal;
     }
     const refused = { gate: decision.gate, outcome: refusal };
@@ -206,6 +213,7 @@ export class Kernel implements AsyncDisposable {
       replay: 'intent',
       cause: action.cause,
     });
+    this.#tell(request, ending);
     return { ...refusal, event: id };
   }
 
@@ -233,6 +241,10 @@ export class Kernel implements AsyncDisposable {
       if (held !== undefined) stack.use(held);
     }
     return stack;
+  }
+
+  #tell(request: GateRequest, ending: Ending): void {
+    for (const gate of Object.values(this.#parts.gates)) gate?.observe?.(request, ending);
   }
 
   #recorded(decision: Decision, request: GateRequest): RecordedDecision {

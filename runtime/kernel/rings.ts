@@ -1,0 +1,160 @@
+/**
+ * The ring of every agent of a node, as a fold of what it did, and the gate that holds agents to it.
+ *
+ * N5. A ring follows from the agent's own events and the endorsements; nothing else, so a replay gives the same rings.
+ * N6. The first violation voids an endorsement. A violation is a denial by policy, ring or kill latch: an act outside the
+ *     agent's bounds, attempted. Being too fast is refused and is none.
+ * N7. Every change of ring moves the trust epoch, so that no permit survives it.
+ */
+import type { Millis } from '../core/brand.ts';
+import { type MachineSnapshot, startMachine, stepMachine } from '../core/machine.ts';
+import type { Action } from './action.ts';
+import type { Gate, GateAnswer, GateName } from './gate.ts';
+import { type RingEvent, type RingFacts, ringMachine } from './ring.machine.ts';
+import { type Endorsement, effectiveScore, outer, RING_RULES, type Ring, type RingRules, type Score } from './ring.ts';
+
+/** What an act means for a ring: may it be taken back, and does it change anything at all? Unknown is `irreversible`. */
+export type ActKind = 'pure' | 'read' | 'reversible' | 'irreversible';
+
+/** A change of ring, for whoever records it and moves the agent's host. */
+export type RingChange = {
+  readonly agent: string;
+  readonly from: Ring;
+  readonly to: Ring;
+  readonly score: Score;
+  readonly at: Millis;
+  /** `demoted` and `promoted` as events call them. */
+  readonly direction: 'demoted' | 'promoted';
+};
+
+export type RingParts = {
+  readonly rules?: RingRules;
+  readonly endorsements?: readonly Endorsement[];
+  /** The folded trust score; new agents stand at 20. */
+  readonly scoreOf?: (agent: string, at: Millis) => Score;
+  /** Whether the operators' quorum has attested the agent for ring 0; default: it has not. */
+  readonly isAttested?: (agent: string) => boolean;
+  readonly kindOf: (action: Action) => ActKind;
+  readonly onChange?: (change: RingChange) => void;
+};
+
+/** Where a new agent stands before anybody knows it (event-log-identity 4.9). */
+export const NEWCOMER_SCORE: Score = 20;
+
+type Standing = {
+  snapshot: MachineSnapshot<typeof ringMachine.logic>;
+  isVoided: boolean;
+  parent: string | undefined;
+};
+
+export class Rings {
+  readonly #parts: RingParts;
+  readonly #endorsements: ReadonlyMap<string, Endorsement>;
+  readonly #standings = new Map<string, Standing>();
+  #epoch = 0;
+
+  constructor(parts: RingParts) {
+    this.#parts = parts;
+    this.#endorsements = new Map(parts.endorsements?.map((endorsement) => [endorsement.agent, endorsement]));
+  }
+
+  /** N7: goes up with every change. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** An agent begins, or is known again after a restart: in ring 3, or where its endorsement opens. */
+  enter(agent: string, at: Millis, parent?: string): void {
+    if (this.#standings.has(agent)) return;
+    this.#standings.set(agent, { snapshot: startMachine(ringMachine).snapshot, isVoided: false, parent });
+    this.#step(agent, { type: 'entered', at });
+    const endorsement = this.#endorsements.get(agent);
+    if (endorsement === undefined || at >= endorsement.expiresAt) return;
+    const facts = this.#facts(agent, at);
+    this.#step(agent, { type: 'endorsed', at, ...facts, parentRing: outer(facts.parentRing, endorsement.ring) });
+  }
+
+  ringOf(agent: string): Ring {
+    const value = this.#standings.get(agent)?.snapshot.value;
+    return typeof value === 'string' ? (Number(value.slice('ring_'.length)) as Ring) : 3;
+  }
+
+  scoreOf(agent: string, at: Millis): Score {
+    const folded = this.#parts.scoreOf?.(agent, at) ?? NEWCOMER_SCORE;
+    return effectiveScore(folded, this.#endorsements.get(agent), this.#standings.get(agent)?.isVoided === true, at);
+  }
+
+  /** What an act came to, once that is on disk (N5). */
+  observe(agent: string, ending: 'clean' | 'violated' | 'failed', at: Millis): void {
+    const standing = this.#standings.get(agent);
+    if (standing === undefined) return;
+    if (ending === 'violated') {
+      standing.isVoided = true;
+      this.#step(agent, { type: 'action.violated', at });
+    }
+    if (ending === 'clean') this.#step(agent, { type: 'action.clean', at });
+    this.assess(agent, at);
+  }
+
+  /** Looks at the agent's facts as they are at `at`, and moves it if they say so. */
+  assess(agent: string, at: Millis): void {
+    if (this.#standings.has(agent)) this.#step(agent, { type: 'assess', at, ...this.#facts(agent, at) });
+  }
+
+  /** The gate: what an act needs of its agent's ring. */
+  gate(): Gate {
+    return {
+      check: ({ action, at }) => {
+        this.assess(action.agent, at); // an endorsement may have run out since the last event
+        return answerFor(this.ringOf(action.agent), this.#parts.kindOf(action), action);
+      },
+      observe: ({ action, at }, ending) => {
+        if (ending.type === 'settled') this.observe(action.agent, ending.status === 'ok' ? 'clean' : 'failed', at);
+        else if (isViolation(ending.verdict, ending.gate)) this.observe(action.agent, 'violated', at);
+      },
+    };
+  }
+
+  #facts(agent: string, at: Millis): RingFacts {
+    const parent = this.#standings.get(agent)?.parent;
+    return {
+      score: this.scoreOf(agent, at),
+      isAttested: this.#parts.isAttested?.(agent) === true,
+      parentRing: parent === undefined ? 0 : this.ringOf(parent),
+      rules: this.#parts.rules ?? RING_RULES,
+    };
+  }
+
+  #step(agent: string, event: RingEvent): void {
+    const standing = this.#standings.get(agent);
+    if (standing === undefined) return;
+    const from = this.ringOf(agent);
+    standing.snapshot = stepMachine(ringMachine, standing.snapshot, event).snapshot;
+    const to = this.ringOf(agent);
+    if (from === to) return;
+    this.#epoch += 1;
+    const at = event.at as Millis;
+    const direction = to > from ? 'demoted' : 'promoted';
+    this.#parts.onChange?.({ agent, from, to, score: this.scoreOf(agent, at), at, direction });
+    for (const [child, { parent }] of this.#standings) if (parent === agent) this.assess(child, at); // N3
+  }
+}
+
+/** Whether a refusal by this gate is a violation (N6). */
+export function isViolation(verdict: 'allow' | 'deny' | 'escalate', gate: GateName): boolean {
+  return verdict === 'deny' && (gate === 'policy' || gate === 'ring' || gate === 'kill');
+}
+
+/** The table of DESIGN section 6: from which ring an act of this kind may be tried, and where a human must agree. */
+function answerFor(ring: Ring, kind: ActKind, action: Action): GateAnswer {
+  const needed = OUTERMOST[action.verb === 'use' ? kind : 'pure'];
+  if (ring > needed) {
+    const message = `expected an agent of ring ${needed} or inner for ${action.target}, found one of ring ${ring}`;
+    return { verdict: 'deny', code: 'ring.too_far_out', message };
+  }
+  if (kind !== 'irreversible' || action.verb !== 'use' || ring === 0) return { verdict: 'allow' };
+  const message = `expected an approval for ${action.target}, which cannot be undone`;
+  return { verdict: 'escalate', code: 'ring.needs_approval', message };
+}
+
+const OUTERMOST: Readonly<Record<ActKind, Ring>> = { pure: 3, read: 2, reversible: 2, irreversible: 1 };
