@@ -23,9 +23,9 @@ describe('the command line', () => {
     expect(stdout).toMatch(/5 {2}verification failed/);
   });
 
-  test('the probe sees an engine where one is loaded', () => {
+  test('the probe sees an engine where one is loaded', async () => {
     using at = desk();
-    withLog(at, 1);
+    await withLog(at, 1);
 
     const { stderr } = at.run(['log', 'stats', 'log'], { nodeArgs: ['--import', PROBE] });
 
@@ -90,9 +90,9 @@ describe('the command line', () => {
     expect(stderr).toMatch(/^Error: expected a log[\s\S]* at [\s\S]*ringmesh: log\.not_found: /);
   });
 
-  test('writes no colour to a pipe', () => {
+  test('writes no colour to a pipe', async () => {
     using at = desk();
-    withLog(at, 3);
+    await withLog(at, 3);
 
     const { stdout } = at.run(['log', 'show', 'log'], { env: { FORCE_COLOR: '1' } });
 

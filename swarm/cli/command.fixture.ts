@@ -3,6 +3,12 @@ import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:chil
 import { mkdtempDisposableSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { type EventId, parseStreamId } from '../../runtime/codec/record.ts';
+import { unwrap } from '../../runtime/core/result.ts';
+import { systemClock, systemRandom, thisProcess } from '../../runtime/core/system.ts';
+import { uuidv7 } from '../../runtime/core/uuid.ts';
+import { createLog, openLog } from '../../runtime/log/log-directory.ts';
+import { logEvent } from '../../runtime/log/vocabulary.ts';
 
 const MAIN = resolve(import.meta.dirname, 'main.ts');
 const DEADLINE_MS = 120_000;
@@ -51,11 +57,20 @@ export function desk(): Desk {
   };
 }
 
-/** A log of `count` events of one stream, small and with no disk set aside. */
-export function withLog(at: Desk, count: number, name = 'log'): void {
-  const made = at.run(['log', 'init', name]);
-  const filled = at.run(['log', 'append', name, '--reserve', '0'], { input: lines(count) });
-  if (made.status !== 0 || filled.status !== 0) throw new Error(`no log: ${made.stderr}${filled.stderr}`);
+/** A log of `count` events of one stream, signed, made without the command line: that is for the tests to try. */
+export async function withLog(at: Desk, count: number, name = 'log'): Promise<void> {
+  const directory = join(at.path, name);
+  const options = { anchors: join(at.path, 'state/ringmesh/anchors'), reserveBytes: 0 };
+  await createLog(directory, options, systemRandom);
+  const ports = { clock: systemClock, random: systemRandom, identity: thisProcess() };
+  await using log = await openLog(directory, options, ports);
+  const stream = unwrap(parseStreamId('orders-7'), 'a stream');
+  const events = Array.from({ length: count }, (_, n) => {
+    const id = uuidv7(systemClock, systemRandom) as EventId;
+    return logEvent('import.recorded', { n }, { id, actor: log.did });
+  });
+  await Promise.all(events.map((event) => log.append([{ stream, expected: 'any', events: [event] }])));
+  if (count > 0) await log.checkpoint();
 }
 
 export function line(n: number, fields: object = {}): string {

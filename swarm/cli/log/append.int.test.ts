@@ -8,9 +8,9 @@ const ID = '01890000-0000-7000-8000-000000000001';
 const SMALL = ['--reserve', '0'];
 
 describe('log append', () => {
-  test('acknowledges every event with its index and id, in the order of the input', () => {
+  test('acknowledges every event with its index and id, in the order of the input', async () => {
     using at = desk();
-    withLog(at, 2);
+    await withLog(at, 2);
 
     const { status, stdout, stderr } = at.run(['log', 'append', 'log', ...SMALL], {
       input: line(2) + line(3, { id: ID }) + line(4),
@@ -27,9 +27,9 @@ describe('log append', () => {
     ).toEqual(acks);
   });
 
-  test('takes a last line without a newline, blank lines, and any data and well-formed type', () => {
+  test('takes a last line without a newline, blank lines, and any data and well-formed type', async () => {
     using at = desk();
-    withLog(at, 0);
+    await withLog(at, 0);
     const input = `\n{"stream":"a","type":"saga.step_undone","data":null}\n  \r\n{"stream":"b","type":"x.y","data":[1.5,"é"]}`;
 
     const { status } = at.run(['log', 'append', 'log', ...SMALL], { input });
@@ -41,18 +41,18 @@ describe('log append', () => {
     ]);
   });
 
-  test('records the actor that is named, else the log itself', () => {
+  test('records the actor that is named, else the log itself', async () => {
     using at = desk();
-    withLog(at, 0);
+    await withLog(at, 0);
 
     at.run(['log', 'append', 'log', ...SMALL], { input: line(0, { actor: 'did:web:example.com' }) + line(1) });
 
     expect(shown(at)).toMatchObject([{ actor: 'did:web:example.com' }, { actor: /^did:key:z6Mk/ }].map(matching));
   });
 
-  test('records an id once, however often its event is sent', () => {
+  test('records an id once, however often its event is sent', async () => {
     using at = desk();
-    withLog(at, 0);
+    await withLog(at, 0);
 
     const { status, stdout } = at.run(['log', 'append', 'log', ...SMALL], {
       input: line(0, { id: ID }) + line(1) + line(0, { id: ID }),
@@ -69,20 +69,23 @@ describe('log append', () => {
     ['takes another event’s id', line(2, { id: ID }), 'log.id_reused', /^line 3: /],
     ['is larger than a blob', line(2, { data: 'x'.repeat(17 * 2 ** 20) }), 'log.too_large', /^line 3: /],
     ['holds a lone surrogate', '{"stream":"s","type":"x.y","data":"\\ud800"}\n', 'json.not_data', /^line 3: /],
-  ])('stops at a line that %s, with exit 2 and its place; what was acknowledged stays', (_what, bad, code, place) => {
-    using at = desk();
-    withLog(at, 0);
+  ])(
+    'stops at a line that %s, with exit 2 and its place; what was acknowledged stays',
+    async (_what, bad, code, place) => {
+      using at = desk();
+      await withLog(at, 0);
 
-    const { status, stdout, stderr } = at.run(['log', 'append', 'log', '--json', ...SMALL], {
-      input: line(0, { id: ID }) + line(1) + bad + line(3),
-    });
+      const { status, stdout, stderr } = at.run(['log', 'append', 'log', '--json', ...SMALL], {
+        input: line(0, { id: ID }) + line(1) + bad + line(3),
+      });
 
-    expect(status).toBe(2);
-    expect(objects(stdout).map(({ index }) => index)).toEqual([0, 1]);
-    expect(JSON.parse(stderr)).toMatchObject({ error: { code, message: expect.stringMatching(place), line: 3 } });
-    expect(shown(at)).toHaveLength(2);
-    expect(statsOf(at)).toMatchObject({ size: 2, signed: 2 });
-  });
+      expect(status).toBe(2);
+      expect(objects(stdout).map(({ index }) => index)).toEqual([0, 1]);
+      expect(JSON.parse(stderr)).toMatchObject({ error: { code, message: expect.stringMatching(place), line: 3 } });
+      expect(shown(at)).toHaveLength(2);
+      expect(statsOf(at)).toMatchObject({ size: 2, signed: 2 });
+    },
+  );
 
   test('refuses to append to what is no log, with exit 3', () => {
     using at = desk();
@@ -92,17 +95,17 @@ describe('log append', () => {
     expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
   });
 
-  test('signs a checkpoint when it ends', () => {
+  test('signs a checkpoint when it ends', async () => {
     using at = desk();
 
-    withLog(at, 7);
+    await withLog(at, 7);
 
     expect(statsOf(at)).toMatchObject({ size: 7, signed: 7, checkpoints: 1 });
   });
 
   test('acknowledges while the input is still open', async () => {
     using at = desk();
-    withLog(at, 0);
+    await withLog(at, 0);
     const child = at.start(['log', 'append', 'log', ...SMALL]);
 
     child.stdin.write(line(0));
@@ -118,7 +121,7 @@ describe('log append', () => {
     '%s: finishes what is in flight, signs, and ends by the signal',
     async (name) => {
       using at = desk();
-      withLog(at, 0);
+      await withLog(at, 0);
       const child = at.start(['log', 'append', 'log', ...SMALL]);
       child.stdin.on('error', () => undefined);
 
@@ -136,7 +139,7 @@ describe('log append', () => {
 
   test('ends quietly when nobody reads its acknowledgements any more', async () => {
     using at = desk();
-    withLog(at, 0);
+    await withLog(at, 0);
     const child = at.start(['log', 'append', 'log', ...SMALL]);
     child.stdin.on('error', () => undefined);
 
@@ -153,7 +156,7 @@ describe('log append', () => {
 
   test('killed in mid-append, it keeps every event that it acknowledged', async () => {
     using at = desk();
-    withLog(at, 0);
+    await withLog(at, 0);
     const acknowledged: unknown[] = [];
     for (let round = 0; round < 5; round++) {
       const child = at.start(['log', 'append', 'log', ...SMALL]);
@@ -182,7 +185,7 @@ describe('log append', () => {
 
   test('a second writer is refused while the first one lives, and may take over when told to', async () => {
     using at = desk();
-    withLog(at, 0);
+    await withLog(at, 0);
     const first = at.start(['log', 'append', 'log', ...SMALL]);
     first.stdin.write(line(0));
     await linesFrom(first, 1);
@@ -200,7 +203,7 @@ describe('log append', () => {
 
   test('appends 100,000 lines of 1 KiB in a heap of 64 MB, and in memory that does not grow with them', async () => {
     using at = desk();
-    withLog(at, 0);
+    await withLog(at, 0);
     const count = 100_000;
     const data = 'x'.repeat(900);
     const child = at.start(['log', 'append', 'log', ...SMALL], { nodeArgs: ['--max-old-space-size=64'] });
@@ -222,7 +225,7 @@ describe('log append', () => {
 
   test('reads no further while nobody takes its acknowledgements', async () => {
     using at = desk();
-    withLog(at, 0);
+    await withLog(at, 0);
     const child = at.start(['log', 'append', 'log', ...SMALL]);
     child.stdin.on('error', () => undefined);
     const input = lines(50_000);

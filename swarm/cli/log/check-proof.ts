@@ -2,7 +2,7 @@
 import { openCheckpoint } from '../../../runtime/codec/checkpoint.ts';
 import { sha256 } from '../../../runtime/codec/digest.ts';
 import { hashLeaf, verifyInclusion } from '../../../runtime/codec/merkle.ts';
-import { toBase64, type Verifier } from '../../../runtime/codec/note.ts';
+import type { Verifier } from '../../../runtime/codec/note.ts';
 import { decodeRecord, digestText, type LogRecord } from '../../../runtime/codec/record.ts';
 import { parseTlogProof } from '../../../runtime/codec/tlog-proof.ts';
 import { utf8 } from '../../../runtime/core/bytes.ts';
@@ -69,7 +69,7 @@ function check(bytes: Uint8Array, verifier: Verifier, given: Uint8Array | undefi
     const message = `expected the record to name its place, ${index} in ${origin}, found another`;
     return err({ code: 'proof.wrong_record', message });
   }
-  return ok({ origin, size, root: toBase64(root), leaf, record: record.value });
+  return ok({ origin, size, root: digestText(root), leaf, record: record.value });
 }
 
 function jsonOf({ origin, size, root, leaf, record }: Proven): { readonly [name: string]: Fact } {

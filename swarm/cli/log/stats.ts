@@ -1,6 +1,6 @@
 import { stat as statFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { toBase64 } from '../../../runtime/codec/note.ts';
+import { digestText } from '../../../runtime/codec/record.ts';
 import { openStoreForReading } from '../../../runtime/log/log-directory.ts';
 import { recoverTree } from '../../../runtime/log/recover.ts';
 import { formatFacts } from '../facts.ts';
@@ -19,7 +19,7 @@ export async function stats(shell: Shell, directory: string, options: { readonly
     origin: store.origin,
     epoch,
     size: tree.size,
-    root: toBase64(tree.root()),
+    root: digestText(tree.root()),
     signed: signed?.size ?? null,
     checkpoints: usage.checkpoints.entries,
     streams: countOf(store.streams('')),
