@@ -2,15 +2,15 @@
  *  ones are in memory, the rest in the store. */
 import type { StreamId } from '../codec/record.ts';
 import { STREAM_HEADS_MAX } from '../core/limits.ts';
-import type { LogStore } from './store.ts';
+import type { LogStore, StreamRun } from './store.ts';
 
 export class StreamHeads {
-  readonly #store: Pick<LogStore, 'lastRun'>;
+  readonly #store: Pick<LogStore, 'lastRun' | 'runs'>;
   readonly #durableSize: () => number;
-  /** The least recently used come first. */
+  /** The least recently appended to come first. */
   readonly #heads = new Map<StreamId, { readonly version: number; readonly index: number }>();
 
-  constructor(store: Pick<LogStore, 'lastRun'>, durableSize: () => number) {
+  constructor(store: Pick<LogStore, 'lastRun' | 'runs'>, durableSize: () => number) {
     this.#store = store;
     this.#durableSize = durableSize;
   }
@@ -19,9 +19,8 @@ export class StreamHeads {
   versionOf(stream: StreamId): number {
     const known = this.#heads.get(stream);
     if (known !== undefined) return known.version;
-    const run = this.#store.lastRun(stream);
-    const version = run === undefined ? -1 : run.version + run.indexes.length - 1;
-    this.set(stream, version, run?.indexes.at(-1) ?? 0);
+    const { version, index } = this.#stored(stream);
+    this.set(stream, version, index);
     return version;
   }
 
@@ -32,5 +31,17 @@ export class StreamHeads {
     if (this.#heads.size <= STREAM_HEADS_MAX) return;
     const [oldest] = this.#heads;
     if (oldest !== undefined && oldest[1].index < this.#durableSize()) this.#heads.delete(oldest[0]);
+  }
+
+  /** The store of a reader goes on growing under it: only what is in its view counts. */
+  #stored(stream: StreamId): { readonly version: number; readonly index: number } {
+    const size = this.#durableSize();
+    let run: StreamRun | undefined = this.#store.lastRun(stream);
+    while (run !== undefined) {
+      const last = run.indexes.findLastIndex((index) => index < size);
+      if (last !== -1) return { version: run.version + last, index: run.indexes[last] ?? 0 };
+      [run] = run.version === 0 ? [] : this.#store.runs(stream, run.version - 1);
+    }
+    return { version: -1, index: 0 };
   }
 }
