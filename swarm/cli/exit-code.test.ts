@@ -47,12 +47,12 @@ describe('the exit code of an error', () => {
     },
   );
 
-  test('the help names the same exit codes as the README', () => {
-    const readme = readFileSync('README.md', 'utf8');
+  test.each(['README.md', 'docs/cli.md'])('the help names the same exit codes as %s', (path) => {
+    const document = readFileSync(path, 'utf8');
 
-    const inReadme = [...readme.matchAll(/^\| (\d) \|/gm)].map(([, code]) => code);
+    const inDocument = [...document.matchAll(/^\| (\d) \|/gm)].map(([, code]) => code);
     const inHelp = [...EXIT_CODES.matchAll(/^ {2}(\d) /gm)].map(([, code]) => code);
 
-    expect(inHelp).toEqual(inReadme);
+    expect(inHelp).toEqual(inDocument);
   });
 });

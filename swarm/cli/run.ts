@@ -21,13 +21,22 @@ export async function run(
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return { code: 0 }; // --help, --version
     if (thrown instanceof Interrupted) return { code: INTERRUPTED_BASE + signalNumber(thrown), signal: thrown.signal };
-    if (shell.env['RINGMESH_DEBUG'] === '1') await shell.notes.write(`${stackOf(thrown)}\n`).catch(() => undefined);
-    const report = reportOf(fromCommander(thrown));
+    const { text, exit } = reportedText(fromCommander(thrown), args, shell.env);
     const isHelp = thrown instanceof CommanderError && thrown.code.startsWith('commander.help');
-    if (!isHelp && !hasCode(thrown, 'output.closed'))
-      await shell.notes.write(formatReport(report, isJson(args))).catch(() => undefined);
-    return { code: report.exit };
+    if (!isHelp && !hasCode(thrown, 'output.closed')) await shell.notes.write(text).catch(() => undefined);
+    return { code: exit };
   }
+}
+
+/** What is said of an error, and the exit code; before it, for who asks, the stack. */
+export function reportedText(
+  thrown: unknown,
+  args: readonly string[],
+  env: Shell['env'],
+): { readonly text: string; readonly exit: number } {
+  const report = reportOf(thrown);
+  const stack = env['RINGMESH_DEBUG'] === '1' ? `${stackOf(thrown)}\n` : '';
+  return { text: stack + formatReport(report, isJson(args)), exit: report.exit };
 }
 
 function programFor(shell: Shell): Command {

@@ -49,6 +49,7 @@ export function logGroup(program: Command, shell: Shell): void {
   anchored(reserved(json(log.command('succeed').argument('<dir>', 'the directory of the log'))))
     .description('begin the next epoch of a log that can no longer be proved complete')
     .requiredOption('--reason <text>', 'why, for the record')
+    .option('--takeover', TAKEOVER)
     .action(async (directory, options) => (await import('./succeed.ts')).succeed(shell, directory, options));
 }
 
@@ -57,6 +58,8 @@ Each line: {"stream": "orders-7", "type": "import.recorded", "data": …}
   "id"     a UUID in lower case: the same event twice is recorded once (default: a new one)
   "actor"  the DID of who acted (default: the log's own)
 Types that begin with "log." are the log's own. A bad line ends the run; what was acknowledged stays.`;
+
+const TAKEOVER = 'take the log from a writer that may be alive';
 
 function json(command: Command): Command {
   return command.option('--json', 'JSON on stdout; errors as JSON on stderr');
@@ -68,7 +71,7 @@ function reading(command: Command): Command {
 
 function writing(command: Command): Command {
   return reserved(anchored(reading(command)))
-    .option('--takeover', 'take the log from a writer that may be alive')
+    .option('--takeover', TAKEOVER)
     .option('--new-anchor', 'go on although the anchor of a log that has signed is missing');
 }
 

@@ -15,7 +15,7 @@ export type WritingOptions = {
 
 /** `--anchor` or RINGMESH_ANCHOR, else the user's state folder (XDG Base Directory Specification 0.8). */
 export function anchorsOf({ anchor }: { readonly anchor?: string }, env: Shell['env']): string {
-  if (anchor !== undefined) return anchor;
+  if (anchor !== undefined && anchor !== '') return anchor; // an empty variable is none
   const state = env['XDG_STATE_HOME'] ?? ''; // a relative one is to be ignored
   return join(isAbsolute(state) ? state : join(homedir(), '.local', 'state'), 'ringmesh', 'anchors');
 }
