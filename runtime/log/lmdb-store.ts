@@ -10,7 +10,7 @@
  *
  * Values are binary, never LMDB-js's own encodings, so that other languages can read the file.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Origin } from '../codec/checkpoint.ts';
@@ -44,6 +44,10 @@ export type WriteAccess = {
 const KEY = { format: utf8('format'), head: utf8('head'), writer: utf8('writer') } as const;
 const EMPTY_HEAD: Head = { size: 0, wallMs: 0 as Millis, counter: 0, frontier: [] };
 const WINDOW = 256;
+
+/** How many stores read each directory in this process. LMDB opens a file once per process and a second opening shares the
+ *  first, so that nothing can be written behind a reader. (lmdb-js, asked to, fails, and then never closes the file.) */
+const readers = new Map<string, number>();
 
 export class LmdbStore implements LogStore {
   readonly origin: Origin;
@@ -86,8 +90,9 @@ export class LmdbStore implements LogStore {
   }
 
   private constructor(directory: string, access: LmdbAccess) {
-    this.#directory = directory;
+    this.#directory = realpathSync(directory);
     this.isReadOnly = access.mode === 'read';
+    if (!this.isReadOnly) mustBeUnread(this.#directory);
     this.#env = openEnvironment(directory, this.isReadOnly, access.mode === 'write' && access.plantNoSync === true);
     try {
       this.#tables = openTables(this.#env);
@@ -97,6 +102,7 @@ export class LmdbStore implements LogStore {
       this.origin = origin;
       this.#nonce = access.mode === 'write' ? this.#takePen(access) : '';
       this.#tail = this.#readTail();
+      if (this.isReadOnly) readers.set(this.#directory, (readers.get(this.#directory) ?? 0) + 1);
     } catch (error) {
       void this.#env.close();
       throw error;
@@ -230,7 +236,8 @@ export class LmdbStore implements LogStore {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.isReadOnly) this.#layDownPen();
+    if (this.isReadOnly) readers.set(this.#directory, (readers.get(this.#directory) ?? 0) - 1);
+    else this.#layDownPen();
     await this.#env.close();
   }
 
@@ -389,6 +396,12 @@ function soundRun(key: Uint8Array, value: Uint8Array): StreamRun {
   const run = layout.parseRun(key, value);
   if (run === undefined) throw new DamageError('streams', 'expected a run of a stream');
   return run;
+}
+
+function mustBeUnread(directory: string): void {
+  if ((readers.get(directory) ?? 0) === 0) return;
+  const message = `expected ${directory} not to be open for reading in the process that opens it for writing`;
+  throw new CodedError('log.locked', `${message}: close the reader first`);
 }
 
 function mustBeDead(writer: ReturnType<typeof layout.parseWriter>, self: ProcessIdentity): void {

@@ -48,7 +48,7 @@ import { Journal } from './journal.ts';
 import { LmdbStore } from './lmdb-store.ts';
 import { recoverTree } from './recover.ts';
 import { hasRoom, holdReserve, releaseReserve } from './reserve.ts';
-import { logEvent } from './vocabulary.ts';
+import { type LogEventPayload, logEvent } from './vocabulary.ts';
 
 /** The world that an open log lives in. */
 export type LogPorts = { readonly clock: Clock; readonly random: Random; readonly identity: ProcessIdentity };
@@ -205,7 +205,7 @@ async function appendSucceeded(
     root: digestText(old.root()) as string,
     reason,
     ...(anchored === undefined ? {} : { anchored: { size: anchored.size, root: digestText(anchored.root) as string } }),
-    streams: Object.fromEntries(streamHeads(old)),
+    streams: [...streamHeads(old)],
   };
   const event = logEvent('log.succeeded', payload, { id: newId(ports), actor: log.did });
   await log.append([{ stream: LOG_STREAM, expected: 'none', events: [event] }]);
@@ -279,11 +279,13 @@ async function disposeOnThrow<T>(resource: AsyncDisposable, work: () => Promise<
   }
 }
 
-function* streamHeads(log: EventLog): Generator<[string, { readonly version: number; readonly leaf: string }]> {
+type StreamEnd = LogEventPayload<'log.succeeded'>['streams'][number];
+
+function* streamHeads(log: EventLog): Generator<StreamEnd> {
   for (const stream of log.streams()) {
     const version = log.versionOf(stream);
     for (const { index } of log.readStream(stream, version))
-      yield [stream, { version, leaf: digestText(log.leaf(index)) }];
+      yield { stream, version, leaf: digestText(log.leaf(index)) };
   }
 }
 

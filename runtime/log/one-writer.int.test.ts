@@ -162,6 +162,31 @@ describe('readers', () => {
     expect(soundEventsOf(log)).toHaveLength(3);
   });
 
+  test('keep a writer out of their own process, by name, until they have gone', async () => {
+    await using scratch = await scratchLog();
+    const reader = await scratch.read();
+
+    expect(await settle(scratch.open())).toMatchObject({
+      code: 'log.locked',
+      message: expect.stringContaining('reader'),
+    });
+    expect(soundEventsOf(reader)).toEqual([]);
+    await reader[Symbol.asyncDispose]();
+    await using log = await scratch.open();
+    await log.append([write('a', [event(0)])]);
+    expect(soundEventsOf(log)).toHaveLength(1);
+  });
+
+  test('in the process of a writer may outlive it', async () => {
+    await using scratch = await scratchLog();
+    const log = await scratch.open();
+    await log.append([write('a', [event(0)])]);
+    await using reader = await scratch.read();
+    await log[Symbol.asyncDispose]();
+
+    expect(soundEventsOf(reader)).toHaveLength(1);
+  });
+
   test('can neither append nor sign', async () => {
     await using scratch = await scratchLog();
     await using reader = await scratch.read();

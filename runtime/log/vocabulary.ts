@@ -27,7 +27,8 @@ export const LOG_EVENTS = {
       reason: z.string(),
       /** What the anchor held, if it held anything: with the size above it shows how much was lost. */
       anchored: z.strictObject({ size: count, root: digest }).optional(),
-      streams: z.record(z.string(), z.strictObject({ version: count, leaf: digest })),
+      /** In the order of their names. A list, since names are anybody's choice and `__proto__` is one. */
+      streams: z.array(z.strictObject({ stream: z.string(), version: count, leaf: digest })),
     }),
   },
 } as const;
