@@ -1,0 +1,164 @@
+/**
+ * What a node knows of others: histories, certificates, withdrawals and cards, folded from signed statements, whoever brought
+ * them. Every entry has been verified; nothing is ever fetched.
+ *
+ * D1. A statement is taken only if what it builds on is known: a history begins with its inception, a certificate or card
+ *     needs the identity that signed it. Whoever presents brings both, in order.
+ * D2. Learning is monotone: a revocation or withdrawal stays, whatever comes later; a history only grows.
+ * D3. The directory is bounded. When it is full, new identities are refused; ended certificates make room by themselves.
+ */
+import type { Cid } from '../runtime/codec/cid.ts';
+import type { Did } from '../runtime/codec/did.ts';
+import type { Millis } from '../runtime/core/brand.ts';
+import { err, ok, type Refusal, type Result } from '../runtime/core/result.ts';
+import { type AgentCard, checkCard, readCard } from './agent-card.ts';
+import { isDidMesh } from './did-mesh.ts';
+import { checkWithdrawal, type Hosting, keySubject, readCertificate, readWithdrawal, type Subject } from './hosting.ts';
+import { type Identity, incept, learn, statementSubject } from './identity.ts';
+import { CERTIFICATE_MS_MAX, DIRECTORY_MAX } from './limits.ts';
+import { claimedType, type Statement } from './statement.ts';
+
+/** What a statement taught. */
+export type Learned = {
+  readonly type: 'identity' | 'certificate' | 'withdrawal' | 'card';
+  readonly about: Did;
+  /** False if all of it was known. */
+  readonly isNews: boolean;
+};
+
+export class Directory {
+  readonly #identities = new Map<Did, Identity>();
+  readonly #certificates = new Map<Cid, Statement<Hosting>>();
+  /** Until when the certificate could have been used: after that, neither matters. */
+  readonly #withdrawn = new Map<Cid, Millis>();
+  readonly #cards = new Map<Did, Statement<AgentCard>>();
+
+  /** Takes one statement in (D1). */
+  learn(statement: Uint8Array, at: Millis): Result<Learned, Refusal> {
+    switch (claimedType(statement)) {
+      case 'did-mesh/1/inception':
+        return this.#learnInception(statement);
+      case 'did-mesh/1/rotation':
+      case 'did-mesh/1/revocation':
+        return this.#learnMore(statement);
+      case 'iatp-mesh/1/hosting':
+        return this.#learnCertificate(statement, at);
+      case 'iatp-mesh/1/withdrawal':
+        return this.#learnWithdrawal(statement, at);
+      case 'iatp-mesh/1/card':
+        return this.#learnCard(statement, at);
+      default:
+        return err({ code: 'statement.malformed', message: 'expected a signed statement of a known type' });
+    }
+  }
+
+  /** Whom a DID names: a did:key itself, a did:mesh by its history. */
+  subject(did: Did): Subject | undefined {
+    if (!isDidMesh(did)) {
+      const key = keySubject(did);
+      return key.ok ? key.value : undefined;
+    }
+    const identity = this.#identities.get(did);
+    return identity === undefined ? undefined : { type: 'mesh', identity };
+  }
+
+  certificate(certificate: Cid): Statement<Hosting> | undefined {
+    return this.#certificates.get(certificate);
+  }
+
+  isWithdrawn(certificate: Cid): boolean {
+    return this.#withdrawn.has(certificate);
+  }
+
+  card(agent: Did): Statement<AgentCard> | undefined {
+    return this.#cards.get(agent);
+  }
+
+  /** Cards in the order in which their agents became known. */
+  cards(): Iterable<Statement<AgentCard>> {
+    return this.#cards.values();
+  }
+
+  /** Forgets certificates and withdrawals that time has made meaningless. */
+  expire(at: Millis): void {
+    for (const [cid, { value }] of this.#certificates) if (at > value.expires) this.#certificates.delete(cid);
+    for (const [cid, until] of this.#withdrawn) if (at > until) this.#withdrawn.delete(cid);
+  }
+
+  #learnInception(statement: Uint8Array): Result<Learned, Refusal> {
+    const incepted = incept(statement);
+    if (!incepted.ok) return incepted;
+    const { did } = incepted.value;
+    if (this.#identities.has(did)) return ok({ type: 'identity', about: did, isNews: false });
+    if (this.#identities.size >= DIRECTORY_MAX) return full();
+    this.#identities.set(did, incepted.value);
+    return ok({ type: 'identity', about: did, isNews: true });
+  }
+
+  #learnMore(statement: Uint8Array): Result<Learned, Refusal> {
+    const about = statementSubject(statement);
+    if (!about.ok) return about;
+    const identity = this.#identities.get(about.value);
+    if (identity === undefined) return unknown(about.value);
+    const learned = learn(identity, statement);
+    if (!learned.ok) return learned;
+    this.#identities.set(about.value, learned.value);
+    return ok({ type: 'identity', about: about.value, isNews: learned.value !== identity });
+  }
+
+  #learnCertificate(statement: Uint8Array, at: Millis): Result<Learned, Refusal> {
+    const read = readCertificate(statement);
+    if (!read.ok) return read;
+    const { agent } = read.value.value;
+    if (this.subject(agent) === undefined) return unknown(agent);
+    if (at > read.value.value.expires)
+      return err({ code: 'certificate.expired', message: `expected one in force at ${at}` });
+    if (this.#certificates.size >= DIRECTORY_MAX) this.expire(at);
+    if (this.#certificates.size >= DIRECTORY_MAX) return full();
+    const isNews = !this.#certificates.has(read.value.cid);
+    if (isNews) this.#certificates.set(read.value.cid, read.value);
+    return ok({ type: 'certificate', about: agent, isNews });
+  }
+
+  #learnWithdrawal(statement: Uint8Array, at: Millis): Result<Learned, Refusal> {
+    const read = readWithdrawal(statement);
+    if (!read.ok) return read;
+    const { agent, certificate } = read.value.value;
+    const subject = this.subject(agent);
+    if (subject === undefined) return unknown(agent);
+    const entitled = checkWithdrawal(read.value.signers.keys(), subject);
+    if (!entitled.ok) return entitled;
+    const known = this.#certificates.get(certificate);
+    if (known !== undefined && known.value.agent !== agent) {
+      return err({ code: 'certificate.other_agent', message: `expected a certificate of ${agent}` });
+    }
+    if (this.#withdrawn.size >= DIRECTORY_MAX) this.expire(at);
+    if (this.#withdrawn.size >= DIRECTORY_MAX) return full();
+    const isNews = !this.#withdrawn.has(certificate);
+    this.#withdrawn.set(certificate, known?.value.expires ?? ((at + CERTIFICATE_MS_MAX) as Millis));
+    return ok({ type: 'withdrawal', about: agent, isNews });
+  }
+
+  #learnCard(statement: Uint8Array, at: Millis): Result<Learned, Refusal> {
+    const read = readCard(statement);
+    if (!read.ok) return read;
+    const { agent, revision } = read.value.value;
+    const subject = this.subject(agent);
+    if (subject === undefined) return unknown(agent);
+    const checked = checkCard(read.value, subject, at);
+    if (!checked.ok) return checked;
+    const known = this.#cards.get(agent);
+    if (known === undefined && this.#cards.size >= DIRECTORY_MAX) return full();
+    const isNews = known === undefined || revision > known.value.revision;
+    if (isNews) this.#cards.set(agent, read.value);
+    return ok({ type: 'card', about: agent, isNews });
+  }
+}
+
+function unknown(did: Did): Result<never, Refusal> {
+  return err({ code: 'did.unknown', message: `expected the history of ${did} first` });
+}
+
+function full(): Result<never, Refusal> {
+  return err({ code: 'directory.full', message: `expected at most ${DIRECTORY_MAX} entries` });
+}

@@ -1,0 +1,67 @@
+/** The bounds of the mesh, with the reason beside each. Units come last in a name. */
+
+/** Claims are names, digests and numbers; the longest legal ones (chain of 32, delegation of 8) stay below. */
+export const CLAIMS_BYTES_MAX = 16 * 1024;
+
+/** The broker's default payload is 1 MiB; a quarter of it leaves room for proofs and keeps one body from stalling a link.
+ *  Longer bodies travel by digest. */
+export const BODY_BYTES_MAX = 256 * 1024;
+
+/** One signature covers at most this many envelopes: a path is then at most 8 hashes. */
+export const SEAL_BATCH_MAX = 256;
+
+/** How long one sealing is fresh. Longer than any queue between two live nodes, shorter than anybody's patience. */
+export const FRESH_MS_MAX = 30_000;
+
+/** How far two honest clocks differ. Small, because it widens every window. */
+export const SKEW_MS = 2_000;
+
+/** A message may wait a week for its recipient; each resending is sealed anew. */
+export const DEADLINE_MS_MAX = 7 * 24 * 60 * 60 * 1000;
+
+/** A hosting certificate must be renewed this often, so that a stolen node key is worth an hour. */
+export const CERTIFICATE_MS_MAX = 60 * 60 * 1000;
+
+/** A session ends after an hour or this many messages each way: keys and counters never get old. */
+export const SESSION_MS_MAX = 60 * 60 * 1000;
+export const SESSION_MESSAGES_MAX = 2 ** 20;
+
+/** Sequence numbers that may arrive out of order, as in DTLS but wider: a bundle of 256 may be overtaken by three. */
+export const REPLAY_WINDOW_MESSAGES = 1_024;
+
+/** Session-less messages remembered at once: at 32 bytes each a few megabytes; past it they are refused, not forgotten. */
+export const SESSIONLESS_REMEMBERED_MAX = 65_536;
+
+/** Handshakes under way: all peers, and one peer. Each holds an ephemeral key and a transcript digest. */
+export const HALF_OPEN_MAX = 1_000;
+export const HALF_OPEN_PER_PEER_MAX = 8;
+
+/** A handshake is three messages between live nodes; a slower one is begun again. */
+export const HANDSHAKE_MS_MAX = 10_000;
+
+/** One handshake message: names, versions, up to 64 contracts. */
+export const HANDSHAKE_BYTES_MAX = 16 * 1024;
+
+/** A signed statement: names, keys and digests. An agent card is the longest. */
+export const STATEMENT_BYTES_MAX = 16 * 1024;
+
+/** Rotations of one identity. One a day for a year, and it is time for a new one. */
+export const ROTATIONS_MAX = 366;
+
+/** Identities, certificates and cards a node keeps: the 100,000 agents that one node may know. */
+export const DIRECTORY_MAX = 100_000;
+
+/** A call chain: longer ones are mistakes. */
+export const CALL_CHAIN_MAX = 32;
+
+/** A delegation chain. */
+export const DELEGATION_CHAIN_MAX = 8;
+
+/** A token that did-jwt is given to read. */
+export const JWT_CHARACTERS_MAX = 8 * 1024;
+
+/** Requests whose answer is awaited. */
+export const PENDING_MAX = 65_536;
+
+/** Frames waiting between a transport and its reader; past it the transport drops and counts, like every network. */
+export const ARRIVALS_MAX = 16_384;

@@ -1,0 +1,106 @@
+/**
+ * A message and its sealings. The message is what an agent said: claims, salt, content, and the digest that names it. A
+ * sealing is one signed frame of it, for one recipient node, over one session, fresh for 30 s. Sending again seals again.
+ */
+import type { Did } from '../runtime/codec/did.ts';
+import { formatDidKey } from '../runtime/codec/did-key.ts';
+import type { Digest } from '../runtime/codec/digest.ts';
+import type { KeyPair, PublicKey } from '../runtime/codec/ed25519.ts';
+import { digestText } from '../runtime/codec/record.ts';
+import { assert } from '../runtime/core/assert.ts';
+import type { Millis } from '../runtime/core/brand.ts';
+import { concat } from '../runtime/core/bytes.ts';
+import type { Random } from '../runtime/core/random.ts';
+import { type Claims, encodeClaims, messageDigest } from './claims.ts';
+import { hashIn } from './domain.ts';
+import { SALT_BYTES, sealBatch, type Unsealed } from './frame.ts';
+import { type Epoch, encodeHead, isAnswer, type Kind, NO_EPOCH, NO_SESSION } from './head.ts';
+import { BODY_BYTES_MAX, DEADLINE_MS_MAX, FRESH_MS_MAX } from './limits.ts';
+import type { Session } from './session.ts';
+
+/** What an agent said, for good. */
+export type Message = {
+  readonly kind: Kind;
+  readonly claims: Uint8Array;
+  readonly salt: Uint8Array;
+  readonly content: Uint8Array;
+  readonly deadline: Millis;
+  /** SHA-256 of the claims. */
+  readonly digest: Digest;
+};
+
+/** Where a sealing goes: over a session, or to a node that is known and with which there is none. */
+export type Route =
+  | { readonly type: 'session'; readonly session: Session }
+  | { readonly type: 'sessionless'; readonly to: PublicKey };
+
+/** The node that seals: its message key and its life. */
+export type SealingNode = { readonly pair: KeyPair; readonly epoch: Epoch };
+
+/** The message with these claims and this content; the claims about the body are made here. */
+export function composeMessage(
+  message: {
+    readonly kind: Kind;
+    readonly claims: Omit<Claims, 'body'>;
+    readonly media: string;
+    readonly content: Uint8Array;
+  },
+  random: Random,
+): Message {
+  const { kind, media, content } = message;
+  assert(content.length <= BODY_BYTES_MAX, 'composeMessage: at most BODY_BYTES_MAX bytes');
+  assert(
+    isAnswer(kind) === (message.claims.answer !== undefined),
+    'composeMessage: answers and only they bind a request',
+  );
+  const salt = random.bytes(SALT_BYTES);
+  const digest = digestText(bodyDigest(salt, content));
+  const claims = encodeClaims({ ...message.claims, body: { digest, length: content.length, media } });
+  return { kind, claims, salt, content, deadline: message.claims.deadline, digest: messageDigest(claims) };
+}
+
+/** One frame per message, all under one signature, fresh from `at` on. Sequence numbers are drawn in order. */
+export function sealMessages(
+  batch: readonly { readonly message: Message; readonly route: Route }[],
+  node: SealingNode,
+  at: Millis,
+): readonly Uint8Array[] {
+  return sealBatch(
+    batch.map(({ message, route }) => unsealed(message, route, node, at)),
+    node.pair,
+  );
+}
+
+/** What the claims say of a body. The salt keeps short or likely contents from being guessed by whoever holds the claims. */
+export function bodyDigest(salt: Uint8Array, content: Uint8Array): Digest {
+  return hashIn('iatp-mesh/1/body', salt, content);
+}
+
+/** The DID of a node is its key. */
+export function nodeDid(key: PublicKey): Did {
+  return formatDidKey(key);
+}
+
+function unsealed(message: Message, route: Route, node: SealingNode, at: Millis): Unsealed {
+  assert(at <= message.deadline && message.deadline <= at + DEADLINE_MS_MAX, 'sealMessages: before the deadline');
+  const session = route.type === 'session' ? route.session : undefined;
+  const to = route.type === 'session' ? route.session.peer : route.to;
+  assert(session === undefined || session.isUsable(at), 'sealMessages: a session that is not over');
+  const sequence = session?.nextSequence() ?? 0;
+  const head = encodeHead({
+    kind: message.kind,
+    encrypted: session?.isEncrypted ?? false,
+    to: to.bytes,
+    from: node.pair.publicKey.bytes,
+    toEpoch: session?.peerEpoch ?? NO_EPOCH,
+    fromEpoch: node.epoch,
+    session: session?.id ?? NO_SESSION,
+    sequence,
+    issued: at,
+    expires: Math.min(at + FRESH_MS_MAX, message.deadline) as Millis,
+  });
+  const { claims } = message;
+  const plaintext = concat(message.salt, message.content);
+  const body = session?.isEncrypted ? session.encrypt(sequence, plaintext, concat(head, claims)) : plaintext;
+  return { head, claims, body };
+}
