@@ -16,8 +16,9 @@ import { toHex, utf8 } from '../core/bytes.ts';
 import { APPEND_QUEUE_EVENTS_MAX, BATCH_EVENTS_MAX, BLOB_BYTES_MAX, PAYLOAD_INLINE_BYTES_MAX } from '../core/limits.ts';
 import { err, ok, unwrap } from '../core/result.ts';
 import type { ManualClock } from '../core/simulation.ts';
-import { event, eventId, events, soundEventsOf, streamId, TESTER, write } from './event.fixture.ts';
+import { event, eventId, events, streamId, TESTER, write } from './event.fixture.ts';
 import type { EventLog, NewEvent, NewPayload } from './event-log.ts';
+import { soundEventsOf } from './sound-events.fixture.ts';
 import { eventType } from './vocabulary.ts';
 
 /** One log and what it stands on. */

@@ -7,9 +7,10 @@ import { hashLeaf } from '../codec/merkle.ts';
 import { toHex } from '../core/bytes.ts';
 import { seededRandom } from '../core/simulation.ts';
 import { systemClock, systemRandom, thisProcess } from '../core/system.ts';
-import { event, eventId, soundEventsOf, write } from './event.fixture.ts';
+import { event, eventId, write } from './event.fixture.ts';
 import type { EventLog } from './event-log.ts';
 import { createLog, openLog, openReader } from './log-directory.ts';
+import { soundEventsOf } from './sound-events.fixture.ts';
 import { type Ack, startWriter, type Writer, type WriterTask } from './writer.fixture.ts';
 
 const ROUNDS = Number(process.env['KILL_ROUNDS'] ?? 200);

@@ -2,9 +2,10 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type ProcessIdentity, thisProcess } from '../core/system.ts';
-import { event, soundEventsOf, write } from './event.fixture.ts';
+import { event, write } from './event.fixture.ts';
 import { settle } from './event-log.contract.ts';
 import { leavePen, type ScratchLog, scratchLog } from './scratch-log.fixture.ts';
+import { soundEventsOf } from './sound-events.fixture.ts';
 import { startWriter, type Writer } from './writer.fixture.ts';
 
 function startEndless(scratch: ScratchLog, from = 1_000): Writer {

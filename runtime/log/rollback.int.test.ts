@@ -6,7 +6,7 @@ import { formatDidKey } from '../codec/did-key.ts';
 import { parseVerifierKey } from '../codec/note.ts';
 import { digestText } from '../codec/record.ts';
 import { unwrap } from '../core/result.ts';
-import { event, events, soundEventsOf, streamId, write } from './event.fixture.ts';
+import { event, events, streamId, write } from './event.fixture.ts';
 import { settle } from './event-log.contract.ts';
 import type { EventLog } from './event-log.ts';
 import { Journal } from './journal.ts';
@@ -14,6 +14,7 @@ import { LmdbStore } from './lmdb-store.ts';
 import { readVerifier, succeedLog } from './log-directory.ts';
 import { recoverTree } from './recover.ts';
 import { leavePen, ports, type ScratchLog, scratchLog } from './scratch-log.fixture.ts';
+import { soundEventsOf } from './sound-events.fixture.ts';
 
 async function grow(scratch: ScratchLog, from: number, to: number, isSigned = true): Promise<void> {
   await using log = await scratch.open();
