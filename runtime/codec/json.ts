@@ -53,13 +53,12 @@ function shapeOfArray(items: readonly unknown[], depth: number): 'sorted' | 'uns
 function shapeOfObject(object: object, depth: number): 'sorted' | 'unsorted' | 'fault' {
   if (!isPlain(object)) return 'fault';
   let shape: 'sorted' | 'unsorted' = 'sorted';
-  let previous = '';
-  let isFirst = true;
-  for (const [key, member] of Object.entries(object)) {
+  let previous = ''; // the smallest key there is
+  for (const key of Object.keys(object)) {
     if (!key.isWellFormed()) return 'fault';
-    if (!isFirst && key < previous) shape = 'unsorted';
-    [previous, isFirst] = [key, false];
-    const inner = shapeOf(member, depth + 1);
+    if (key < previous) shape = 'unsorted';
+    previous = key;
+    const inner = shapeOf((object as { readonly [key: string]: unknown })[key], depth + 1);
     if (inner === 'fault') return 'fault';
     if (inner === 'unsorted') shape = 'unsorted';
   }

@@ -176,7 +176,7 @@ const isText =
 const isDigest = isText(DIGEST);
 /** Parsed once per run of equal ones: consecutive records mostly name the same actor. */
 let lastDid: unknown;
-const isDid: Check = (value) => {
+export const isDid = (value: unknown): value is Did => {
   if (value === lastDid) return true;
   const isGood = typeof value === 'string' && parseDid(value).ok;
   if (isGood) lastDid = value;

@@ -34,6 +34,7 @@ import {
   type Wire,
   WORD,
 } from './record-fields.ts';
+import { parsePlain } from './record-plain.ts';
 
 export type {
   Cause,
@@ -69,6 +70,8 @@ export function decodeRecord(bytes: Uint8Array): Result<LogRecord, RecordRefusal
   }
   if (!isUtf8(bytes)) return refuse('record.malformed', 'expected UTF-8', firstNonUtf8(bytes));
   const text = view(bytes).toString('utf8');
+  const plain = parsePlain(text);
+  if (plain !== undefined) return ok(plain); // P1
   const parsed = parseJson(text);
   if (parsed === undefined) return malformed(text, '');
   const fault = faultIn(parsed);
