@@ -27,7 +27,7 @@ test(`a writer killed ${ROUNDS} times loses nothing that it acknowledged (KILL_S
       ...{ directory, anchors, reserveBytes: 4_096, from, callers: 6, appends: 10_000 },
       ...{ eventsMax: 12, signEvery: 7, blobEvery: 50 },
     };
-    return startWriter(process.execPath, task);
+    return startWriter(process, task);
   };
   const acknowledged: Ack[] = [];
   const known = new Frontier();

@@ -10,7 +10,7 @@ import { startWriter, type Writer } from './writer.fixture.ts';
 
 function startEndless(scratch: ScratchLog, from = 1_000): Writer {
   const { directory, options } = scratch;
-  const writer = startWriter(process.execPath, {
+  const writer = startWriter(process, {
     ...{ ...options, directory, from, callers: 2, appends: 1_000_000 },
     ...{ eventsMax: 3, signEvery: 50, blobEvery: 0 },
   });

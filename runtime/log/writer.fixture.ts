@@ -8,6 +8,8 @@
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { readSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { hasCode } from '../core/errors.ts';
@@ -98,11 +100,16 @@ export type Writer = {
   acks(): readonly Ack[];
 };
 
+/** The process that starts others: `process`. */
+export type Host = { readonly execPath: string; readonly env: Readonly<Record<string, string | undefined>> };
+
 /** Starts a writer that waits for `go`. `through` is a command to run it under, such as strace. */
-export function startWriter(execPath: string, task: WriterTask, through: readonly string[] = []): Writer {
+export function startWriter(host: Host, task: WriterTask, through: readonly string[] = []): Writer {
   const source = `await (await import(${JSON.stringify(import.meta.url)})).runWriter(${JSON.stringify(task)})`;
-  const [command = execPath, ...args] = [...through, execPath, '--input-type=module', '--eval', source];
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const [command = '', ...args] = [...through, host.execPath, '--input-type=module', '--eval', source];
+  // One thread for the file system, so that a trace counts its calls in one order; compiled code kept, to start fast.
+  const env = { ...host.env, UV_THREADPOOL_SIZE: '1', NODE_COMPILE_CACHE: join(tmpdir(), 'ringmesh-compile-cache') };
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env });
   const lines: string[] = [];
   const waiting = new Set<() => void>();
   let isOver = false;
