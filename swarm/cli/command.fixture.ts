@@ -1,8 +1,9 @@
 /** The real command line in a process of its own, with a place for logs and a state folder that are gone afterwards. */
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
-import { mkdtempDisposableSync } from 'node:fs';
+import { mkdtempDisposableSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { expect } from 'vitest';
 import { type EventId, parseStreamId } from '../../runtime/codec/record.ts';
 import { unwrap } from '../../runtime/core/result.ts';
 import { systemClock, systemRandom, thisProcess } from '../../runtime/core/system.ts';
@@ -109,4 +110,15 @@ export async function ended(child: ChildProcessWithoutNullStreams): Promise<Ran>
   const { promise, resolve: onEnd } = Promise.withResolvers<Ran>();
   child.on('close', (status, signal) => onEnd({ status, signal, stdout, stderr }));
   return promise;
+}
+
+/** The verifier key of the log called `log`. */
+export function vkey(at: Desk): string {
+  return readFileSync(join(at.path, 'log/log.vkey'), 'utf8').trimEnd();
+}
+
+/** One error with this code on stderr, nothing on stdout. */
+export function expectError({ status, stdout, stderr }: Ran, exit: number, code: string): void {
+  expect({ status, stdout }).toEqual({ status: exit, stdout: '' });
+  expect(stderr).toMatch(new RegExp(`^ringmesh: ${RegExp.escape(code)}: .*\n$`));
 }
