@@ -1,7 +1,8 @@
 /**
  * What a verification found wrong: a bounded list that always holds the first bad indexes, and the count of all.
  *
- * G1. Problems with an index come first, in the order of their indexes; those without one follow in the order found.
+ * G1. Problems with an index come first, in the order of their indexes; a range of records counts as the last of them, for
+ *     what is wrong with a single one of them says more. Those without an index follow, in the order found.
  * G2. At most `PROBLEMS_MAX` are kept, and what is dropped comes after everything that is kept.
  */
 import { messageOf } from '../core/errors.ts';
@@ -43,8 +44,7 @@ export class Findings {
   add(code: string, place: string, message: string, at: { readonly index?: number; readonly end?: number } = {}): void {
     this.#count += 1;
     const problem = { code, place: this.#prefix + place, ...at, message };
-    const rank = at.index ?? Number.POSITIVE_INFINITY;
-    const before = this.#problems.findLastIndex((earlier) => (earlier.index ?? Number.POSITIVE_INFINITY) <= rank);
+    const before = this.#problems.findLastIndex((earlier) => rankOf(earlier) <= rankOf(problem));
     if (before + 1 === PROBLEMS_MAX) return;
     this.#problems.splice(before + 1, 0, problem);
     this.#problems.length = Math.min(this.#problems.length, PROBLEMS_MAX);
@@ -70,4 +70,9 @@ export class Findings {
       return undefined;
     }
   }
+}
+
+/** G1. */
+function rankOf({ index = Number.POSITIVE_INFINITY, end = index + 1 }: Problem): number {
+  return end - 1;
 }

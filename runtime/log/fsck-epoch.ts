@@ -175,12 +175,21 @@ class EpochCheck {
 
   #checkRecords(first: number, { records, fault }: ReturnType<typeof unbundle>, size: number): void {
     for (const record of records) this.#checkRecord(record);
-    if (fault !== undefined) this.#miss(fault);
-    const isBundle = first % TILE_WIDTH === 0 && records.length === TILE_WIDTH;
-    const isTail = first >= size - (size % TILE_WIDTH) && (first % TILE_WIDTH) + records.length < TILE_WIDTH;
-    if (fault !== undefined || isBundle || isTail || size === Number.POSITIVE_INFINITY) return;
-    const message = `expected no run of ${records.length} records here`;
-    this.#findings.add('log.bad_layout', `record ${first}`, message, { index: first });
+    if (fault !== undefined) {
+      this.#miss(fault);
+      return;
+    }
+    const at = { index: first };
+    const end = (first % TILE_WIDTH) + records.length; // of the run, in its bundle
+    const isBundle = records.length === TILE_WIDTH && end === TILE_WIDTH;
+    if (end >= TILE_WIDTH && !isBundle) {
+      this.#findings.add('log.bad_layout', `record ${first}`, 'expected a full bundle to be one run', at);
+    }
+    if (first + records.length > size) {
+      this.#findings.add('log.bad_layout', `record ${size}`, `expected no record past the size ${size}`, {
+        index: size,
+      });
+    }
   }
 
   #checkRecord(bytes: Buffer): void {
