@@ -30,7 +30,7 @@ const facts: PackageFacts = {
   isUnpublished: false,
 };
 const locked: LockedPackage = {
-  name: 'a' as LockedPackage['name'],
+  name: 'a',
   version: '1.2.3',
   path: 'node_modules/a',
   alias: null,

@@ -44,15 +44,15 @@ describe('parseLock', () => {
   });
 
   test.each<[string, string, object, Partial<LockedPackage>]>([
-    ['a scope', 'node_modules/@s/a', { version: '1.0.0' }, { name: '@s/a' as never, alias: null }],
-    ['a nested one', 'node_modules/b/node_modules/@s/a', { version: '1.0.0' }, { name: '@s/a' as never }],
-    ['one in a workspace', 'packages/w/node_modules/a', { version: '1.0.0' }, { name: 'a' as never }],
-    ['an alias', 'node_modules/n', { name: '@s/t', version: '1.0.0' }, { name: '@s/t' as never, alias: 'n' }],
+    ['a scope', 'node_modules/@s/a', { version: '1.0.0' }, { name: '@s/a', alias: null }],
+    ['a nested one', 'node_modules/b/node_modules/@s/a', { version: '1.0.0' }, { name: '@s/a' }],
+    ['one in a workspace', 'packages/w/node_modules/a', { version: '1.0.0' }, { name: 'a' }],
+    ['an alias', 'node_modules/n', { name: '@s/t', version: '1.0.0' }, { name: '@s/t', alias: 'n' }],
     ['a bundled one', 'node_modules/b/node_modules/a', { version: '1.0.0', inBundle: true }, { isBundled: true }],
     ['one without resolved', 'node_modules/a', { version: '1.0.0' }, { resolved: null, integrity: null }],
     ['an old licence', 'node_modules/a', { version: '1.0.0', license: { type: 'ISC' } }, { licence: 'ISC' }],
     ['several licences', 'node_modules/a', { version: '1.0.0', license: ['MIT', 'ISC'] }, { licence: '(MIT OR ISC)' }],
-    ['the name constructor', 'node_modules/constructor', { version: '1.0.0' }, { name: 'constructor' as never }],
+    ['the name constructor', 'node_modules/constructor', { version: '1.0.0' }, { name: 'constructor' }],
     ['devOptional', 'node_modules/a', { version: '1.0.0', devOptional: true }, { isDev: true, isOptional: true }],
   ])('%s is read', (_what, path, entry, expected) => {
     const { packages, skipped } = read({ [path]: entry });

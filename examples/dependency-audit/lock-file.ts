@@ -5,51 +5,60 @@
  * L2. Names in the list are names that a registry may be asked for; versions are versions.
  */
 import { formatDigest, type Refusal, type Result, sha256 } from 'ringmesh/runtime';
+import { z } from 'zod';
 import { asMembers, type Members, member, memberOf, oneLine, parseJson, textOf } from './json-data.ts';
 import { licenceOf } from './licence.ts';
-import { isPackageName, type PackageName } from './package-name.ts';
+import { isPackageName } from './package-name.ts';
 import { parseVersion } from './version.ts';
 
-export type LockedPackage = {
-  readonly name: PackageName;
-  readonly version: string;
-  /** Where it is installed, relative to the project: `node_modules/a/node_modules/b`. */
-  readonly path: string;
-  /** The name it is installed under, where that is another one. */
-  readonly alias: string | null;
-  readonly integrity: string | null;
-  /** Where it was fetched from; many projects leave this out. */
-  readonly resolved: string | null;
-  readonly licence: string | null;
-  readonly isDev: boolean;
-  readonly isOptional: boolean;
-  /** Comes inside the archive of the package that holds it, so the lock has no integrity for it. */
-  readonly isBundled: boolean;
-  readonly hasInstallScript: boolean;
-};
+const text = z.string().max(1_000);
 
-export type SkipReason =
-  | 'root'
-  | 'workspace'
-  | 'link'
-  | 'git'
-  | 'file'
-  | 'address'
-  | 'bad_name'
-  | 'bad_version'
-  | 'malformed';
+export const LockedPackage = z.strictObject({
+  name: text,
+  version: text,
+  /** Where it is installed, relative to the project: `node_modules/a/node_modules/b`. */
+  path: text,
+  /** The name it is installed under, where that is another one. */
+  alias: text.nullable(),
+  integrity: text.nullable(),
+  /** Where it was fetched from; many projects leave this out. */
+  resolved: text.nullable(),
+  licence: text.nullable(),
+  isDev: z.boolean(),
+  isOptional: z.boolean(),
+  /** Comes inside the archive of the package that holds it, so the lock has no integrity for it. */
+  isBundled: z.boolean(),
+  hasInstallScript: z.boolean(),
+});
+
+const SKIP_REASONS = [
+  'root',
+  'workspace',
+  'link',
+  'git',
+  'file',
+  'address',
+  'bad_name',
+  'bad_version',
+  'malformed',
+] as const;
 
 /** An entry that is not looked at, and why. */
-export type Skipped = { readonly path: string; readonly reason: SkipReason; readonly message: string };
+export const Skipped = z.strictObject({ path: text, reason: z.enum(SKIP_REASONS), message: text });
 
-export type Lock = {
-  readonly lockfileVersion: 2 | 3;
+export const Lock = z.strictObject({
+  lockfileVersion: z.literal([2, 3]),
   /** SHA-256 of the file's bytes, base64url. */
-  readonly digest: string;
+  digest: text,
   /** By name, version and path. */
-  readonly packages: readonly LockedPackage[];
-  readonly skipped: readonly Skipped[];
-};
+  packages: z.array(LockedPackage),
+  skipped: z.array(Skipped),
+});
+
+export type LockedPackage = z.infer<typeof LockedPackage>;
+export type Skipped = z.infer<typeof Skipped>;
+export type Lock = z.infer<typeof Lock>;
+type SkipReason = Skipped['reason'];
 
 /** A project with a thousand dependencies has a lock of half a megabyte. */
 export const LOCK_BYTES_MAX = 12 * 1024 * 1024;

@@ -1,30 +1,35 @@
 /** The report of an audit, for people (`report.md`) and for programs (`report.json`). Pure: the same audit, the same bytes. */
 import { z } from 'zod';
 import { formatInstant } from './instant.ts';
-import { type Finding, RULES, type Rule, SEVERITIES, type Severity } from './judge.ts';
-import { compareText, type Skipped } from './lock-file.ts';
+import { RULES, type Rule, SEVERITIES, type Severity } from './judge.ts';
+import { compareText, Skipped } from './lock-file.ts';
+
+const Finding = z.strictObject({ rule: z.enum(ruleNames()), severity: z.enum(SEVERITIES), message: z.string() });
+
+export const AuditedPackage = z.strictObject({
+  name: z.string(),
+  version: z.string(),
+  isDev: z.boolean(),
+  paths: z.array(z.string()),
+  /** SHA-256 of the document that was judged by; `null` where the registry has none. */
+  document: z.string().nullable(),
+  findings: z.array(Finding),
+});
+
+const Missing = z.strictObject({ name: z.string(), code: z.string(), message: z.string() });
 
 /** Everything that a report is made from, in any order. */
-export type Audit = {
-  readonly at: number;
-  readonly lock: { readonly digest: string; readonly lockfileVersion: number };
-  readonly audited: readonly AuditedPackage[];
+export const Audit = z.strictObject({
+  at: z.int(),
+  lock: z.strictObject({ digest: z.string(), lockfileVersion: z.int() }),
+  audited: z.array(AuditedPackage),
   /** Packages whose document could not be had. Another run tries them again. */
-  readonly missing: readonly Missing[];
-  readonly skipped: readonly Skipped[];
-};
+  missing: z.array(Missing),
+  skipped: z.array(Skipped),
+});
 
-export type AuditedPackage = {
-  readonly name: string;
-  readonly version: string;
-  readonly isDev: boolean;
-  readonly paths: readonly string[];
-  /** SHA-256 of the document that was judged by; `null` where the registry has none. */
-  readonly document: string | null;
-  readonly findings: readonly Finding[];
-};
-
-export type Missing = { readonly name: string; readonly code: string; readonly message: string };
+export type AuditedPackage = z.infer<typeof AuditedPackage>;
+export type Audit = z.infer<typeof Audit>;
 
 const Counts = z.strictObject({ critical: z.int(), high: z.int(), medium: z.int(), low: z.int(), info: z.int() });
 
@@ -35,18 +40,9 @@ export const Report = z.strictObject({
   isComplete: z.boolean(),
   lock: z.strictObject({ digest: z.string(), lockfileVersion: z.int() }),
   summary: z.strictObject({ audited: z.int(), missing: z.int(), skipped: z.int(), findings: Counts }),
-  packages: z.array(
-    z.strictObject({
-      name: z.string(),
-      version: z.string(),
-      isDev: z.boolean(),
-      paths: z.array(z.string()),
-      document: z.string().nullable(),
-      findings: z.array(z.strictObject({ rule: z.string(), severity: z.enum(SEVERITIES), message: z.string() })),
-    }),
-  ),
-  missing: z.array(z.strictObject({ name: z.string(), code: z.string(), message: z.string() })),
-  skipped: z.array(z.strictObject({ path: z.string(), reason: z.string(), message: z.string() })),
+  packages: z.array(AuditedPackage),
+  missing: z.array(Missing),
+  skipped: z.array(Skipped),
 });
 
 export type Report = z.infer<typeof Report>;
@@ -177,7 +173,6 @@ function worst(findings: readonly { readonly severity: Severity }[]): number {
   return Math.min(SEVERITIES.length, ...findings.map(({ severity }) => SEVERITIES.indexOf(severity)));
 }
 
-/** Whether a text of a log or a file is a rule of this version. */
-export function isRule(text: string): text is Rule {
-  return Object.hasOwn(RULES, text);
+function ruleNames(): readonly Rule[] {
+  return Object.keys(RULES) as Rule[];
 }
