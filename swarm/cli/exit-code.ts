@@ -32,6 +32,7 @@ const BY_CODE: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['log.forked', 5],
   ['log.key_unusable', 5],
   ['log.rolled_back', 5],
+  ['log.unreadable', 5],
 ]);
 
 /** By what stands before the first dot. */

@@ -15,11 +15,15 @@ export type Report = {
 export function reportOf(thrown: unknown): Report {
   const message = oneLine(messageOf(thrown));
   if (!hasCode(thrown) || !CODE.test(thrown.code)) return { code: 'cli.unexpected', message, exit: 1 };
-  const { line, offset } = thrown as { readonly line?: unknown; readonly offset?: unknown };
+  const { line, offset, exit } = thrown as {
+    readonly line?: unknown;
+    readonly offset?: unknown;
+    readonly exit?: unknown;
+  };
   return {
     code: thrown.code,
     message,
-    exit: exitCodeOf(thrown.code),
+    exit: exit === 5 ? exit : exitCodeOf(thrown.code), // a verifier's finding, whatever its code
     ...(typeof line === 'number' ? { line } : {}),
     ...(typeof offset === 'number' ? { offset } : {}),
   };

@@ -51,6 +51,12 @@ export function logGroup(program: Command, shell: Shell): void {
     .requiredOption('--reason <text>', 'why, for the record')
     .option('--takeover', TAKEOVER)
     .action(async (directory, options) => (await import('./succeed.ts')).succeed(shell, directory, options));
+
+  anchored(reading(log.command('verify')))
+    .description('verify every record and all that is derived from it, the checkpoints, the keys and the anchor')
+    .option('--vkey <key>', 'the key that you expect the log to have')
+    .option('--vkey-file <file>', 'a file with that key')
+    .action(async (directory, options) => (await import('./verify.ts')).verify(shell, directory, options));
 }
 
 const APPEND_HELP = `
