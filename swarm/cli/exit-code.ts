@@ -17,6 +17,7 @@ export function exitCodeOf(code: string): ExitCode {
 
 const BY_CODE: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['output.closed', 0], // `ringmesh log show ledger | head` is no failure
+  ['export.not_empty', 2],
   ['json.not_data', 2],
   ['log.exists', 2],
   ['log.id_reused', 2],

@@ -18,6 +18,12 @@ export function logGroup(program: Command, shell: Shell): void {
     .option('--record <file>', 'the bytes of the record, for a proof that does not carry them')
     .action(async (file, options) => (await import('./check-proof.ts')).checkProof(shell, file, options));
 
+  writing(log.command('export'))
+    .description('write the log as static files that a third party can serve and verify: C2SP tlog-tiles')
+    .requiredOption('--out <dir>', 'a missing or empty directory')
+    .option('--signed', 'up to the newest checkpoint there is, beside a writer; default: sign one over everything')
+    .action(async (directory, options) => (await import('./export.ts')).exportTiles(shell, directory, options));
+
   anchored(json(log.command('init')).argument('<dir>', 'an empty or missing directory'))
     .description('make a log and its key')
     .option('--realm <name>', 'the first part of its origin (default: local)')
