@@ -26,6 +26,7 @@ const BY_CODE: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['checkpoint.not_found', 3],
   ['note.malformed_key', 2], // only a key that was given on the command line; a log's own is `log.key_unusable`
   ['origin.malformed', 2],
+  ['export.not_found', 3],
   ['file.not_found', 3],
   ['log.not_found', 3],
   ['log.out_of_range', 3],

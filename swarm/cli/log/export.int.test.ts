@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { desk, ended, expectError, line, linesFrom, vkey, withLog } from '../command.fixture.ts';
@@ -73,6 +73,46 @@ describe('log export', () => {
     const ran = at.run(['log', 'export', 'log', '--out', 'public', '--signed']);
 
     expectError(ran, 3, 'checkpoint.not_found');
+  });
+});
+
+describe('log check-export', () => {
+  test('finds an export sound with nothing but the key', async () => {
+    using at = desk();
+    await withLog(at, 300);
+    at.run(['log', 'export', 'log', '--out', 'public', ...SMALL]);
+    const key = vkey(at);
+    rmSync(join(at.path, 'log'), { recursive: true });
+
+    const { status, stdout, stderr } = at.run(['log', 'check-export', 'public', '--vkey', key, '--json']);
+
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toMatchObject({ ok: true, size: 300, problemCount: 0 });
+  });
+
+  test('names the first record that was changed, with exit 5', async () => {
+    using at = desk();
+    await withLog(at, 300);
+    at.run(['log', 'export', 'log', '--out', 'public', ...SMALL]);
+    const bundle = join(at.path, 'public/tile/entries/000');
+    writeFileSync(bundle, readFileSync(bundle, 'latin1').replace('{"n":77}', '{"n":78}'), 'latin1');
+
+    const { status, stdout, stderr } = at.run(['log', 'check-export', 'public', '--vkey', vkey(at), '--json']);
+
+    expect(status).toBe(5);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: false, firstBadIndex: 77 });
+    expect(JSON.parse(stderr)).toMatchObject({ error: { exit: 5 } });
+  });
+
+  test('wants a key, and finds no export where there is none', async () => {
+    using at = desk();
+    await withLog(at, 1);
+
+    const noKey = at.run(['log', 'check-export', 'log']);
+    const nowhere = at.run(['log', 'check-export', 'nowhere', '--vkey-file', 'log/log.vkey']);
+
+    expectError(noKey, 2, 'usage.invalid');
+    expectError(nowhere, 3, 'export.not_found');
   });
 });
 

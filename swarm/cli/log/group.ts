@@ -10,11 +10,12 @@ export function logGroup(program: Command, shell: Shell): void {
     .addHelpText('after', APPEND_HELP)
     .action(async (directory, options) => (await import('./append.ts')).append(shell, directory, options));
 
-  json(log.command('check-proof'))
+  keyed(json(log.command('check-export').argument('<dir>', 'what "log export" wrote')))
+    .description('check an export, with nothing but the log’s verifier key')
+    .action(async (directory, options) => (await import('./check-export.ts')).checkExport(shell, directory, options));
+
+  keyed(json(log.command('check-proof').argument('<file>', 'a C2SP tlog-proof; - for stdin')))
     .description('check a proof that "log prove" printed, with nothing but the log’s verifier key')
-    .argument('<file>', 'a C2SP tlog-proof; - for stdin')
-    .option('--vkey <key>', 'the verifier key of the log that you expect: <origin>+<id>+<key>')
-    .option('--vkey-file <file>', 'a file with that key, such as log.vkey')
     .option('--record <file>', 'the bytes of the record, for a proof that does not carry them')
     .action(async (file, options) => (await import('./check-proof.ts')).checkProof(shell, file, options));
 
@@ -58,10 +59,8 @@ export function logGroup(program: Command, shell: Shell): void {
     .option('--takeover', TAKEOVER)
     .action(async (directory, options) => (await import('./succeed.ts')).succeed(shell, directory, options));
 
-  anchored(reading(log.command('verify')))
+  keyed(anchored(reading(log.command('verify'))))
     .description('verify every record and all that is derived from it, the checkpoints, the keys and the anchor')
-    .option('--vkey <key>', 'the key that you expect the log to have')
-    .option('--vkey-file <file>', 'a file with that key')
     .action(async (directory, options) => (await import('./verify.ts')).verify(shell, directory, options));
 }
 
@@ -85,6 +84,12 @@ function writing(command: Command): Command {
   return reserved(anchored(reading(command)))
     .option('--takeover', TAKEOVER)
     .option('--new-anchor', 'go on although the anchor of a log that has signed is missing');
+}
+
+function keyed(command: Command): Command {
+  return command
+    .option('--vkey <key>', 'the verifier key that you trust: <origin>+<id>+<key>')
+    .option('--vkey-file <file>', 'a file with that key, such as log.vkey');
 }
 
 function anchored(command: Command): Command {
