@@ -1,0 +1,191 @@
+/**
+ * Finds the rules that could concern a request without looking at the others, so that a decision costs the same under ten
+ * rules and ten thousand.
+ *
+ * X1. What `scan` brings is a superset of the rules that concern the request and whose condition is not false: leaving a
+ *     rule out never changes a decision. `decide` asks each of them again.
+ * X2. Rules come in an order that depends on their names alone, those that deny first within a list.
+ *
+ * A rule is filed under one point and tool (or prefix of a tool, or effect), there under one agent or tenant, and there, in
+ * lists that are still long, under the text that its condition wants to see.
+ */
+import { POINTS } from '../decision/request.ts';
+import type { Context, Value } from '../expression/fields.ts';
+import type { Clause } from './clause.ts';
+
+/** Shorter lists are walked: a look-up would cost more. */
+const LIST_MAX = 8;
+
+export type RuleIndex = { readonly scan: (context: Context, visit: (clause: Clause) => boolean) => void };
+
+/** `visit` answers whether it has seen enough. */
+export function indexOf(clauses: readonly Clause[]): RuleIndex {
+  const sorted = clauses.toSorted(byStrictnessThenName);
+  const points = new Map(
+    POINTS.map((point) => [
+      point as string,
+      new ToolIndex(sorted.filter(({ keys }) => keys.points?.includes(point) ?? true)),
+    ]),
+  );
+  return {
+    scan(context, visit) {
+      points.get(context.request.point)?.scan(context, visit);
+    },
+  };
+}
+
+function byStrictnessThenName(a: Clause, b: Clause): number {
+  const rank = ({ effect }: Clause) => (effect === 'deny' ? 0 : 1);
+  return rank(a) - rank(b) || (a.ref.rule < b.ref.rule ? -1 : 1);
+}
+
+type Visit = (clause: Clause) => boolean;
+
+class ToolIndex {
+  readonly #tools: ReadonlyMap<string, SubjectIndex>;
+  readonly #prefixes: ReadonlyMap<string, SubjectIndex>;
+  readonly #effects: ReadonlyMap<string, SubjectIndex>;
+  readonly #rest: SubjectIndex;
+
+  constructor(clauses: readonly Clause[]) {
+    const tools = new Map<string, Clause[]>();
+    const prefixes = new Map<string, Clause[]>();
+    const effects = new Map<string, Clause[]>();
+    const rest: Clause[] = [];
+    for (const clause of clauses) {
+      if (clause.keys.tools !== undefined) {
+        for (const pattern of clause.keys.tools) {
+          if (pattern.endsWith('*')) file(prefixes, pattern.slice(0, -1), clause);
+          else file(tools, pattern, clause);
+        }
+      } else if (clause.keys.effects !== undefined) {
+        for (const effect of clause.keys.effects) file(effects, effect, clause);
+      } else {
+        rest.push(clause);
+      }
+    }
+    this.#tools = eachIndexed(tools);
+    this.#prefixes = eachIndexed(prefixes);
+    this.#effects = eachIndexed(effects);
+    this.#rest = new SubjectIndex(rest);
+  }
+
+  scan(c: Context, visit: Visit): void {
+    const { tool } = c.request.action;
+    if (this.#tools.size > 0 && this.#tools.get(tool)?.scan(c, visit) === true) return;
+    if (this.#prefixes.size > 0 && this.#scanPrefixes(tool, c, visit)) return;
+    if (this.#effects.size > 0) {
+      for (const effect of c.act.effects) if (this.#effects.get(effect)?.scan(c, visit) === true) return;
+    }
+    this.#rest.scan(c, visit);
+  }
+
+  #scanPrefixes(tool: string, c: Context, visit: Visit): boolean {
+    for (let at = 1; at < tool.length; at++) {
+      const unit = tool.charCodeAt(at - 1);
+      if (!SEPARATORS.has(unit)) continue;
+      if (this.#prefixes.get(tool.slice(0, at))?.scan(c, visit) === true) return true;
+    }
+    return false;
+  }
+}
+
+/** The ends that a prefix can have: `. : / @`. */
+const SEPARATORS = new Set(Array.from('.:/@', (sign) => sign.charCodeAt(0)));
+
+class SubjectIndex {
+  readonly #agents: ReadonlyMap<string, TextIndex>;
+  readonly #tenants: ReadonlyMap<string, TextIndex>;
+  /** For a request without a tenant: unknown, so what any tenant's strict rules say counts. */
+  readonly #anyTenant: TextIndex;
+  readonly #rest: TextIndex;
+
+  constructor(clauses: readonly Clause[]) {
+    const agents = new Map<string, Clause[]>();
+    const tenants = new Map<string, Clause[]>();
+    const anyTenant: Clause[] = [];
+    const rest: Clause[] = [];
+    for (const clause of clauses) {
+      if (clause.keys.agents !== undefined) {
+        for (const agent of clause.keys.agents) file(agents, agent, clause);
+      } else if (clause.keys.tenants !== undefined) {
+        anyTenant.push(clause);
+        for (const tenant of clause.keys.tenants) file(tenants, tenant, clause);
+      } else {
+        rest.push(clause);
+      }
+    }
+    this.#agents = new Map([...agents].map(([key, filed]) => [key, new TextIndex(filed)]));
+    this.#tenants = new Map([...tenants].map(([key, filed]) => [key, new TextIndex(filed)]));
+    this.#anyTenant = new TextIndex(anyTenant);
+    this.#rest = new TextIndex(rest);
+  }
+
+  /** Whether enough was seen. */
+  scan(c: Context, visit: Visit): boolean {
+    if (this.#agents.size > 0) {
+      const { name, id } = c.request.subject;
+      if (this.#agents.get(name)?.scan(c, visit) === true) return true;
+      if (id !== name && this.#agents.get(id)?.scan(c, visit) === true) return true;
+    }
+    if (this.#tenants.size > 0) {
+      const { tenant } = c.request.subject;
+      const filed = tenant === undefined ? this.#anyTenant : this.#tenants.get(tenant);
+      if (filed?.scan(c, visit) === true) return true;
+    }
+    return this.#rest.scan(c, visit);
+  }
+}
+
+/** A list; a long one by the text that most of its conditions ask for. */
+class TextIndex {
+  readonly #all: readonly Clause[];
+  readonly #read: ((c: Context) => Value) | undefined;
+  readonly #texts = new Map<string, Clause[]>();
+  readonly #rest: Clause[] = [];
+
+  constructor(clauses: readonly Clause[]) {
+    this.#all = clauses;
+    const path = clauses.length > LIST_MAX ? commonPath(clauses) : undefined;
+    if (path === undefined) return;
+    for (const clause of clauses) {
+      const { text } = clause.keys;
+      if (text?.path !== path) {
+        this.#rest.push(clause);
+        continue;
+      }
+      this.#read ??= text.read;
+      for (const value of text.values) file(this.#texts, value, clause);
+    }
+  }
+
+  scan(c: Context, visit: Visit): boolean {
+    const value = this.#read?.(c);
+    if (typeof value !== 'string') return walk(this.#all, visit); // X1: unknown could be anything
+    const filed = this.#texts.get(value);
+    return (filed !== undefined && walk(filed, visit)) || walk(this.#rest, visit);
+  }
+}
+
+function walk(clauses: readonly Clause[], visit: Visit): boolean {
+  for (const clause of clauses) if (visit(clause)) return true;
+  return false;
+}
+
+function commonPath(clauses: readonly Clause[]): string | undefined {
+  const counts = new Map<string, number>();
+  for (const { keys } of clauses)
+    if (keys.text !== undefined) counts.set(keys.text.path, (counts.get(keys.text.path) ?? 0) + 1);
+  const [best] = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
+  return best !== undefined && best[1] > LIST_MAX ? best[0] : undefined;
+}
+
+function eachIndexed(filed: ReadonlyMap<string, readonly Clause[]>): ReadonlyMap<string, SubjectIndex> {
+  return new Map([...filed].map(([key, clauses]) => [key, new SubjectIndex(clauses)]));
+}
+
+function file(map: Map<string, Clause[]>, key: string, clause: Clause): void {
+  const filed = map.get(key);
+  if (filed === undefined) map.set(key, [clause]);
+  else filed.push(clause);
+}

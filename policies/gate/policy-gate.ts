@@ -1,0 +1,115 @@
+/**
+ * A bundle as the kernel's policy gate: an action becomes a request, a decision becomes the gate's answer.
+ *
+ * G1. What the host cannot do, it must not be asked to: an obligation outside `honours` is a denial.
+ * G2. What a decision consumes is taken when it allows, so that actions that are decided at once cannot share the last one;
+ *     an action that waits for people takes it when its attempt starts.
+ * G3. The bundle is asked for anew each time: a permit that was made under another one is worthless to the kernel.
+ */
+import type { Action } from '../../runtime/kernel/action.ts';
+import type { Gate, GateAnswer, GateRequest } from '../../runtime/kernel/gate.ts';
+import type { Bundle } from '../bundle/bundle.ts';
+import { decide } from '../bundle/decide.ts';
+import { denial, type PolicyDecision } from '../decision/decision.ts';
+import { type Consume, type ObligationKind, unsupported } from '../decision/obligation.ts';
+import type { Point, PolicyRequest, Subject } from '../decision/request.ts';
+import type { Buckets } from './buckets.ts';
+
+/** What the gate has to be told of the world, as values of this moment. */
+export type PolicyHost = {
+  readonly bundle: () => Bundle | undefined;
+  /** Who acts, by the host's own knowledge: ring, trust, tenant. Never from what the agent says. */
+  readonly subjectOf: (action: Action) => Omit<Subject, 'id' | 'name'>;
+  /** The rest of the request that the host can fill in: facts, flow, task, context. */
+  readonly surroundings?: (request: GateRequest) => Partial<Pick<PolicyRequest, Surrounding>>;
+  /** Needed for rules that limit rates; without it what they limit is denied. */
+  readonly buckets?: Buckets;
+  /** What the host does of itself when asked: `redact`, `label`, `notify`. Asking people, counting and recording are the
+   *  kernel's, and need not be named. */
+  readonly honours?: readonly ObligationKind[];
+};
+
+type Surrounding = 'resource' | 'task' | 'flow' | 'facts' | 'context' | 'notes';
+
+export interface PolicyGate extends Gate {
+  /** The whole decision, with obligations and rules: what an approval gate or a report needs. Takes nothing. */
+  decide(request: GateRequest): PolicyDecision;
+  requestOf(request: GateRequest): PolicyRequest;
+}
+
+export function policyGate(host: PolicyHost): PolicyGate {
+  const honoured = new Set<ObligationKind>(['approve', 'log', ...(host.honours ?? [])]);
+  if (host.buckets !== undefined) honoured.add('consume');
+
+  const requestOf = ({ action, at, ...rest }: GateRequest): PolicyRequest => ({
+    v: 1,
+    id: action.key,
+    point: POINT_OF[action.verb],
+    at,
+    subject: { ...host.subjectOf(action), id: action.actor, name: action.agent },
+    action: {
+      tool: action.target,
+      verb: action.verb,
+      risk: action.risk,
+      class: action.effect,
+      ...(action.scope === undefined ? {} : { scope: action.scope }),
+    },
+    args: action.input,
+    ...host.surroundings?.({ action, at, ...rest }),
+  });
+  const decideHonoured = (request: PolicyRequest): PolicyDecision => {
+    const decision = decide(host.bundle(), request);
+    const [first] = unsupported(decision.obligations, honoured);
+    if (first === undefined) return decision;
+    const { determining, evaluated, bundle } = decision;
+    return denial('policy.obligation_unsupported', `expected a host that can ${first.kind}, found none`, {
+      determining,
+      evaluated,
+      ...(bundle === undefined ? {} : { bundle }),
+    });
+  };
+  const take = (decision: PolicyDecision, request: PolicyRequest): number => {
+    const asked = decision.obligations.filter((obligation): obligation is Consume => obligation.kind === 'consume');
+    return asked.length === 0 ? 0 : (host.buckets?.take(asked, request) ?? 0);
+  };
+
+  const gate = {
+    get policy() {
+      return host.bundle()?.digest;
+    },
+    decide: (asked: GateRequest) => decideHonoured(requestOf(asked)),
+    requestOf,
+    check(asked: GateRequest): GateAnswer {
+      const request = requestOf(asked);
+      const decision = decideHonoured(request);
+      if (decision.verdict === 'allow') {
+        const retryAfterMs = take(decision, request); // G2
+        if (retryAfterMs === 0) return { verdict: 'allow', ...ruleOf(decision) };
+        const message = `expected ${request.action.tool} less often, and again in ${retryAfterMs} ms`;
+        return { verdict: 'deny', code: 'policy.rate_exceeded', message, retryAfterMs };
+      }
+      const { verdict, code, message } = decision;
+      return { verdict, code, message, ...ruleOf(decision) };
+    },
+    hold(asked: GateRequest): Disposable {
+      const request = requestOf(asked);
+      const decision = decideHonoured(request);
+      if (decision.verdict === 'escalate') take(decision, request); // G2: it was approved, and is about to happen
+      return { [Symbol.dispose]() {} };
+    },
+  };
+  return gate as PolicyGate; // without a bundle its digest is undefined, which the kernel reads as none
+}
+
+const POINT_OF: Readonly<Record<Action['verb'], Point>> = {
+  use: 'pre_tool',
+  ask: 'agent_message',
+  tell: 'agent_message',
+  spawn: 'spawn',
+  stop: 'shutdown',
+};
+
+function ruleOf({ determining }: PolicyDecision): { readonly rule?: string } {
+  const [first] = determining;
+  return first === undefined ? {} : { rule: first.rule };
+}
