@@ -26,7 +26,7 @@ const samples: { readonly [T in keyof typeof LOG_EVENTS]: { readonly [version: n
       reason: 'restored from a backup',
       root: digest,
       size: 7,
-      streams: { 'agents/quote': { leaf: digest, version: 6 } },
+      streams: [{ leaf: digest, stream: 'agents/quote', version: 6 }],
     },
   },
 };
