@@ -2,6 +2,7 @@
  * What a node knows of one agent: a fold of the stream `agent/<name>`, and of nothing else. The same fold serves the first
  * start, the recovery after a crash, and an agent that comes back after it was put away.
  *
+ * V0. Events are folded in the order of the stream, each once.
  * V1. A message is in the inbox from its acceptance to its commit or dead letter.
  * V2. A turn's journal holds what was settled under its key, in the order of the log. A decision that allows, neither
  *     settled nor abandoned, is a doubt.
@@ -9,6 +10,7 @@
  */
 import type { JsonValue } from '../codec/json.ts';
 import type { EventId } from '../codec/record.ts';
+import { assert } from '../core/assert.ts';
 import { ABANDONED, type ActionAbandoned, type ActionDecided, type ActionSettled } from '../kernel/action-events.ts';
 import type { Outcome } from '../kernel/outcome.ts';
 import type { Recorded } from './protocol.ts';
@@ -18,12 +20,17 @@ import type { AgentPayload } from './vocabulary.ts';
 export type Fact = {
   readonly id: EventId;
   readonly index: number;
+  readonly version: number;
   readonly type: string;
   readonly payload: JsonValue | undefined;
   readonly wallMs: number;
+  readonly correlation?: EventId | undefined;
 };
 
-export type Accepted = AgentPayload<'message.accepted'> & { readonly index: number };
+export type Accepted = AgentPayload<'message.accepted'> & {
+  readonly index: number;
+  readonly correlation: EventId | undefined;
+};
 export type Sent = AgentPayload<'message.sent'>;
 export type Armed = AgentPayload<'timer.armed'>;
 export type Parked = AgentPayload<'turn.parked'>;
@@ -45,9 +52,17 @@ export type TurnMemory = {
   isStuck: boolean;
 };
 
+/** Whether a turn waits for something that has not come. */
+export function isParked({ parked, journal }: TurnMemory): boolean {
+  if (parked === undefined) return false;
+  return !parked.waits.some((wait) => journal.some((entry) => entry.ordinal === wait.ordinal));
+}
+
 export class AgentView {
   started: Started | undefined;
   exited: AgentPayload<'agent.exited'> | undefined;
+  /** The last event that it has folded; -1 for none. */
+  version = -1;
   /** Facts so far. */
   emitted = 0;
   readonly inbox = new Map<string, Accepted>();
@@ -61,13 +76,18 @@ export class AgentView {
   /** As a supervisor: what happened to its children, for as long as it may matter. */
   incidents: { readonly atMs: number; readonly incident: string }[] = [];
 
+  /** Whether it answers, now or after a restart. */
   get isAlive(): boolean {
-    return this.started !== undefined && this.exited === undefined;
+    return this.started !== undefined && (this.exited === undefined || this.exited.returns);
   }
 
-  /** Whether anything is left to do without news from outside. Timers are kept elsewhere. */
+  /** Whether anything is left to do without news from outside. Timers and parked turns are woken from elsewhere. */
   get isIdle(): boolean {
-    return this.inbox.size === 0 && this.outbox.size === 0 && this.signals.size === 0;
+    if (this.outbox.size > 0 || this.exited?.returns === true) return false;
+    return [...this.inbox.keys()].every((turn) => {
+      const memory = this.turns.get(turn);
+      return memory !== undefined && (memory.isStuck || isParked(memory));
+    });
   }
 
   turn(id: string): TurnMemory {
@@ -88,6 +108,8 @@ export class AgentView {
   }
 
   apply(fact: Fact): void {
+    assert(fact.version === this.version + 1, 'V0: events of one stream, none left out');
+    this.version = fact.version;
     const step = STEPS[fact.type];
     if (step !== undefined && fact.payload !== undefined) step(this, fact.payload as never, fact);
   }
@@ -113,9 +135,10 @@ const STEPS: { readonly [type: string]: Step | undefined } = {
     if (verdict !== 'restart' || view.incidents.some((one) => one.incident === incident)) return;
     view.incidents = [...view.incidents, { atMs: wallMs, incident }].slice(-INCIDENTS_MAX);
   }),
-  'message.accepted': step<AgentPayload<'message.accepted'>>((view, payload, { index }) => {
+  'message.accepted': step<AgentPayload<'message.accepted'>>((view, payload, { index, correlation }) => {
     const to = payload.kind === 'signal' ? view.signals : view.inbox;
-    to.set(payload.message, { ...payload, index });
+    if (payload.kind === 'notice' && payload.from !== null) view.watches.delete(payload.from);
+    to.set(payload.message, { ...payload, index, correlation });
   }),
   'message.dead_lettered': step<AgentPayload<'message.dead_lettered'>>((view, { message }) => {
     view.inbox.delete(message);

@@ -5,6 +5,7 @@
 import { hasCode, messageOf } from '../core/errors.ts';
 import { err, ok, type Refusal, type Result } from '../core/result.ts';
 import type { Implementation } from './implement.ts';
+import { makeContext } from './make-context.ts';
 import type { FromHost, ToHost } from './protocol.ts';
 import { type Enter, foldTo, TurnRun } from './turn-run.ts';
 
@@ -75,7 +76,7 @@ export class Host {
       this.#send(message);
     });
     this.#turns.set(enter.turn, run);
-    void run.run();
+    void run.run(makeContext(run, implementation.contract));
   }
 
   #baseOf(enter: Enter, implementation: Implementation): Result<Cached, Refusal> {

@@ -47,15 +47,20 @@ export class Mailbox {
     return this.#parked.size;
   }
 
-  /** Whether there is room; else for how long to stay away (B2). */
-  room(): { readonly isOpen: true } | { readonly isOpen: false; readonly retryAfterMs: number } {
-    if (this.#waiting.length < MAILBOX_MESSAGES_MAX) return { isOpen: true };
+  /** Whether there is room beside `pending` more that are being accepted; else for how long to stay away (B2). */
+  room(pending = 0): { readonly isOpen: true } | { readonly isOpen: false; readonly retryAfterMs: number } {
+    if (this.#waiting.length + pending < MAILBOX_MESSAGES_MAX) return { isOpen: true };
     return { isOpen: false, retryAfterMs: Math.max(1, Math.ceil((this.#turnMs * MAILBOX_MESSAGES_MAX) / 2)) };
   }
 
   /** Adds a message that has been accepted. Recovery may exceed the bound: what was promised is kept. */
   add(waiting: Waiting): void {
     this.#waiting.push(waiting);
+  }
+
+  /** Puts a message back that was taken and not finished: it is its sender's next one still (B3). */
+  putBack(waiting: Waiting): void {
+    this.#waiting.unshift(waiting);
   }
 
   control(control: Control): void {

@@ -45,17 +45,41 @@ export type ToHost =
 export type FromHost =
   | { readonly type: 'ready'; readonly contracts: readonly { readonly name: string; readonly digest: string }[] }
   | { readonly type: 'operation'; readonly turn: string; readonly ordinal: number; readonly operation: Operation }
-  | { readonly type: 'park'; readonly turn: string; readonly waits: readonly Wait[]; readonly segment: Segment }
-  | {
-      readonly type: 'done';
-      readonly turn: string;
-      readonly reply: Outcome;
-      readonly segment: Segment;
-      /** Digest of the state after it. */
-      readonly state: string;
-    }
-  | { readonly type: 'failed'; readonly turn: string; readonly code: string; readonly message: string }
-  | { readonly type: 'diverged'; readonly turn: string; readonly expected: string; readonly found: string };
+  | TurnParked
+  | TurnDone
+  | TurnFailed
+  | TurnDiverged;
+
+/** The turn waits for the world: this is what for, and what it leaves to be committed. */
+export type TurnParked = {
+  readonly type: 'park';
+  readonly turn: string;
+  readonly waits: readonly Wait[];
+  readonly segment: Segment;
+};
+
+export type TurnDone = {
+  readonly type: 'done';
+  readonly turn: string;
+  readonly reply: Outcome;
+  readonly segment: Segment;
+  /** Digest of the state after it. */
+  readonly state: string;
+};
+
+export type TurnFailed = {
+  readonly type: 'failed';
+  readonly turn: string;
+  readonly code: string;
+  readonly message: string;
+};
+
+export type TurnDiverged = {
+  readonly type: 'diverged';
+  readonly turn: string;
+  readonly expected: string;
+  readonly found: string;
+};
 
 /** What needs an answer from the node. */
 export type Operation =

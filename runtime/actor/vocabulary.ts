@@ -41,6 +41,8 @@ export const AGENT_EVENTS = {
       instance: z.int().positive(),
       why: z.enum(['stopped', 'failed', 'given_up']),
       message: z.string(),
+      /** Whether its supervisor starts the next instance. */
+      returns: z.boolean(),
     }),
   },
   /** What a supervisor made of the end of a child; in the supervisor's stream. */

@@ -1,0 +1,3 @@
+import { actorContract } from './actor.contract.ts';
+
+actorContract('inline', { hosts: undefined, isIsolated: false });

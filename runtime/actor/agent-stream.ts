@@ -1,0 +1,62 @@
+/** The stream of an agent: its name, its fold, its facts. */
+import { parseStreamId, type StreamId } from '../codec/record.ts';
+import { unwrap } from '../core/result.ts';
+import type { EventLog } from '../log/event-log.ts';
+import { AgentView, type Fact } from './agent-view.ts';
+import type { Implementation } from './implement.ts';
+import type { Emitted } from './protocol.ts';
+import { isAgentName } from './ref.ts';
+import { foldTo } from './turn-run.ts';
+import { type AgentPayload, jsonOf } from './vocabulary.ts';
+
+const PREFIX = 'agent/';
+
+export function streamOf(agent: string): StreamId {
+  return unwrap(parseStreamId(PREFIX + agent), 'an agent name makes a stream');
+}
+
+/** Every agent that the log knows, dead ones included, by name. */
+export function* agentsIn(log: EventLog): Generator<string> {
+  for (const stream of log.streams(PREFIX)) {
+    if (!stream.startsWith(PREFIX)) return;
+    const agent = stream.slice(PREFIX.length);
+    if (isAgentName(agent)) yield agent;
+  }
+}
+
+/** The view after every durable event. */
+export function viewOf(log: EventLog, agent: string): AgentView {
+  const view = new AgentView();
+  catchUp(log, streamOf(agent), view);
+  return view;
+}
+
+/** Folds into the view what its stream has recorded since: the one way in which a view ever changes. */
+export function catchUp(log: EventLog, stream: StreamId, view: AgentView): void {
+  for (const fact of factsIn(log, stream, view.version + 1)) view.apply(fact);
+}
+
+export function* factsIn(log: EventLog, stream: StreamId, from = 0): Generator<Fact> {
+  for (const record of log.readStream(stream, from)) {
+    const { id, index, version, type, wallMs, correlation } = record;
+    yield { id, index, version, type, wallMs, correlation, payload: jsonOf(log, record) };
+  }
+}
+
+/** What an agent's state is made of, in order; without the events of index `until` and later. */
+export function emittedBy(log: EventLog, agent: string, until = Number.POSITIVE_INFINITY): readonly Emitted[] {
+  const emitted: Emitted[] = [];
+  for (const { type, payload, index } of factsIn(log, streamOf(agent))) {
+    if (index >= until) break;
+    if (type !== 'agent.emitted') continue;
+    const { name, data } = payload as AgentPayload<'agent.emitted'>;
+    emitted.push({ name, data });
+  }
+  return emitted;
+}
+
+/** An agent's state as the log has it, before the event of index `until`. Pure but for the reading. */
+export function stateAt(log: EventLog, implementation: Implementation, agent: string, until?: number): unknown {
+  const emitted = emittedBy(log, agent, until);
+  return foldTo(implementation, emitted, emitted.length);
+}

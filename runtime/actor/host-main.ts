@@ -1,0 +1,29 @@
+/**
+ * What a child host runs: `node host-main.ts MODULE NAME`, with an IPC channel. It imports the author's implementation and
+ * takes turns until the channel closes; then it ends, so that no host outlives its node.
+ */
+// biome-ignore lint/style/noRestrictedImports: this file is a process, and nothing but that.
+import process from 'node:process';
+import { assert } from '../core/assert.ts';
+import { Host } from './host.ts';
+import type { Implementation } from './implement.ts';
+import type { ToHost } from './protocol.ts';
+import { installStrictMode } from './strict.ts';
+
+const [module = '', name = ''] = process.argv.slice(2);
+const early: ToHost[] = [];
+let host: Host | undefined;
+
+process.on('disconnect', () => process.exit(0));
+process.on('message', (message) => {
+  if (host === undefined) early.push(message as ToHost);
+  else host.receive(message as ToHost);
+});
+
+installStrictMode();
+const imported = (await import(module)) as Readonly<Record<string, unknown>>;
+const implementation = imported[name] as Implementation | undefined;
+assert(implementation?.contract !== undefined, `expected an implementation called ${name} in ${module}`);
+host = new Host([implementation], (message) => void process.send?.(message));
+host.announce();
+for (const message of early) host.receive(message);

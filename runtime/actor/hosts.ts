@@ -1,0 +1,64 @@
+/** The port behind which agents' code runs. A host speaks the protocol, ends once, and may end at any moment. */
+
+import { Host } from './host.ts';
+import type { Implementation } from './implement.ts';
+import type { FromHost, ToHost } from './protocol.ts';
+import { installStrictMode, outOfTurn } from './strict.ts';
+
+export type HostExit = { readonly code: string; readonly message: string };
+
+/** What a host's owner hears. After `exited` it hears nothing more. */
+export type HostListener = {
+  readonly heard: (message: FromHost) => void;
+  readonly exited: (exit: HostExit) => void;
+};
+
+export interface HostProcess {
+  /** One host from another, in this log's life. */
+  readonly id: string;
+  /** Says something; what is said to a host that has ended is lost. */
+  send(message: ToHost): void;
+  /** Ends it now; `exited` follows. */
+  kill(exit: HostExit): void;
+}
+
+export interface Hosts {
+  /** A host for the implementation of this contract. */
+  start(contract: string, listener: HostListener): HostProcess;
+}
+
+/** Hosts within this process, for tests: the same protocol, every message through JSON, no isolation at all. */
+export function inlineHosts(
+  implementations: readonly Implementation[],
+  options: { readonly strict?: boolean } = {},
+): Hosts {
+  if (options.strict ?? true) installStrictMode();
+  let started = 0;
+  return {
+    start(_contract, listener) {
+      let isOver = false;
+      const said = (message: FromHost): void => {
+        const copy = JSON.parse(JSON.stringify(message)) as FromHost;
+        queueMicrotask(() => {
+          if (!isOver) listener.heard(copy);
+        });
+      };
+      const host = new Host(implementations, said);
+      host.announce();
+      return {
+        id: `inline ${++started}`,
+        send(message) {
+          const copy = JSON.parse(JSON.stringify(message)) as ToHost;
+          queueMicrotask(() => {
+            if (!isOver) outOfTurn(() => host.receive(copy));
+          });
+        },
+        kill(exit) {
+          if (isOver) return;
+          isOver = true;
+          queueMicrotask(() => listener.exited(exit));
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,96 @@
+/** A turn under way, on the node's side: what it has asked of the kernel and not heard yet, and how it will end. */
+
+import type { Accepted, TurnMemory } from './agent-view.ts';
+import type { Call } from './call-chain.ts';
+import type { TurnDiverged, TurnDone, TurnFailed, TurnParked } from './protocol.ts';
+
+export type TurnEnd =
+  | TurnDone
+  | TurnParked
+  | TurnFailed
+  | TurnDiverged
+  /** Its host has ended under it: whose fault that was nobody knows. */
+  | { readonly type: 'lost'; readonly incident: string; readonly code: string; readonly message: string }
+  /** The node has ended it: the agent stops. What it began may be in doubt. */
+  | { readonly type: 'ended' };
+
+/** What one turn may ask for. A turn entered again repeats all of them; more belong to several messages. */
+export const OPERATIONS_PER_TURN_MAX = 1_000;
+
+/** What one segment may hold: it is one append. */
+export const ENTRIES_PER_SEGMENT_MAX = 200;
+
+export class RunningTurn {
+  readonly agent: string;
+  readonly accepted: Accepted;
+  readonly memory: TurnMemory | undefined;
+  /** What was in doubt when it began: by operation, the last attempt's number. */
+  readonly doubts: ReadonlyMap<number, number>;
+  readonly at: number;
+  /** The call that it answers; `undefined` where nobody waits. */
+  readonly call: Call | undefined;
+  readonly startedMs: number;
+  readonly #end = Promise.withResolvers<TurnEnd>();
+  readonly #operations = new Set<Promise<void>>();
+  readonly #abort = new AbortController();
+  operations: number;
+  /** When its host was last heard. */
+  heardMs: number;
+  /** Operations that it waits for: while there are any, the host owes nothing. */
+  inFlight = 0;
+
+  constructor(
+    agent: string,
+    accepted: Accepted,
+    memory: TurnMemory | undefined,
+    time: { readonly at: number; readonly monotonicMs: number },
+  ) {
+    this.agent = agent;
+    this.accepted = accepted;
+    this.memory = memory;
+    this.doubts = new Map(memory?.doubts);
+    this.at = time.at;
+    this.operations = memory?.journal.length ?? 0;
+    this.startedMs = time.monotonicMs;
+    this.heardMs = time.monotonicMs;
+    const { deadline, chain } = accepted;
+    this.call = deadline === null ? undefined : { chain, deadline: deadline as Call['deadline'] };
+  }
+
+  get id(): string {
+    return this.accepted.message;
+  }
+
+  get ended(): Promise<TurnEnd> {
+    return this.#end.promise;
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  end(end: TurnEnd): void {
+    this.#end.resolve(end);
+  }
+
+  /** Ends the turn and leaves in doubt what it has begun. */
+  abandon(): void {
+    this.#abort.abort(new DOMException('the turn was ended', 'AbortError'));
+    this.end({ type: 'ended' });
+  }
+
+  /** Keeps an operation in sight until it has settled. */
+  track(operation: Promise<void>): void {
+    this.inFlight += 1;
+    this.#operations.add(operation);
+    void operation.finally(() => {
+      this.inFlight -= 1;
+      this.#operations.delete(operation);
+    });
+  }
+
+  /** Until nothing that it began is under way: only then may it be entered again. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#operations);
+  }
+}
