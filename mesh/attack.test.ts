@@ -1,4 +1,8 @@
-/** What an enemy may try with envelopes, each row a coded refusal. Before the signature it is unauthenticated. */
+/**
+ * What an enemy may try with envelopes, each row a coded refusal. Before the signature it is unauthenticated.
+ *
+ * Long because one table shows all that was tried.
+ */
 import { describe, expect, test } from 'vitest';
 import { sha256 } from '../runtime/codec/digest.ts';
 import { generateKeyPair } from '../runtime/codec/ed25519.ts';

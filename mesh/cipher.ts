@@ -10,9 +10,9 @@ import { assert } from '../runtime/core/assert.ts';
 import { concat, view } from '../runtime/core/bytes.ts';
 import type { Random } from '../runtime/core/random.ts';
 
-export const CIPHER_KEY_BYTES = 32;
-export const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
+const CIPHER_KEY_BYTES = 32;
+const NONCE_BYTES = 12;
+export const TAG_BYTES = 16;
 const ALGORITHM = 'chacha20-poly1305';
 
 /** The ciphertext and 16 bytes of tag. One nonce per key, ever. */

@@ -25,6 +25,7 @@ import { hashLeaf, hashNode, inclusionProof } from '../runtime/codec/merkle.ts';
 import { assert } from '../runtime/core/assert.ts';
 import { concat, view } from '../runtime/core/bytes.ts';
 import { err, ok, type Refusal, type Result } from '../runtime/core/result.ts';
+import { TAG_BYTES } from './cipher.ts';
 import { signIn, verifyIn } from './domain.ts';
 import { decodeHead, HEAD_BYTES, type Head } from './head.ts';
 import { BODY_BYTES_MAX, CLAIMS_BYTES_MAX, SEAL_BATCH_MAX } from './limits.ts';
@@ -49,7 +50,6 @@ type Proof = {
 export type Unsealed = { readonly head: Uint8Array; readonly claims: Uint8Array; readonly body: Uint8Array };
 
 export const SALT_BYTES = 16;
-export const TAG_BYTES = 16;
 
 const SIGNATURE_BYTES = 64;
 const FIXED_BYTES = HEAD_BYTES + 12 + SIGNATURE_BYTES;
@@ -57,7 +57,7 @@ const PATH_HASHES_MAX = Math.log2(SEAL_BATCH_MAX);
 const BODY_SECTION_BYTES_MAX = BODY_BYTES_MAX + SALT_BYTES + TAG_BYTES;
 
 /** The longest frame there is. */
-export const FRAME_BYTES_MAX = FIXED_BYTES + PATH_HASHES_MAX * DIGEST_BYTES + CLAIMS_BYTES_MAX + BODY_SECTION_BYTES_MAX;
+const FRAME_BYTES_MAX = FIXED_BYTES + PATH_HASHES_MAX * DIGEST_BYTES + CLAIMS_BYTES_MAX + BODY_SECTION_BYTES_MAX;
 
 /** One signature over all of `batch`; one frame for each, in the same order. */
 export function sealBatch(batch: readonly Unsealed[], pair: KeyPair): readonly Uint8Array[] {

@@ -65,3 +65,9 @@ export const PENDING_MAX = 65_536;
 
 /** Frames waiting between a transport and its reader; past it the transport drops and counts, like every network. */
 export const ARRIVALS_MAX = 16_384;
+
+/** Arrivals handed over at once: about a millisecond of signatures, after which commits and sends get their turn. */
+export const ARRIVALS_PER_TURN = 8;
+
+/** What the in-memory carrier takes in one message: the default of the broker. */
+export const CARRIED_BYTES_MAX = 1024 * 1024;

@@ -29,7 +29,7 @@ export function later(ms: number): Millis {
   return (NOW + ms) as Millis;
 }
 
-export function aDigest(text: string): DigestText {
+function aDigest(text: string): DigestText {
   return formatDigest(sha256(utf8(text))) as DigestText;
 }
 
@@ -143,7 +143,7 @@ export function aWorld(seed: string, encryption: Encryption = 'none'): World {
   return { random, a, b, ask, quote, certificate, answering, session: meet(a, b) };
 }
 
-export function aUuid(random: Random): EventId {
+function aUuid(random: Random): EventId {
   return toHex(random.bytes(16)).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5') as EventId;
 }
 
@@ -151,7 +151,7 @@ export function aUuid(random: Random): EventId {
 export type Changes = { readonly [K in keyof Claims]?: Claims[K] | undefined };
 
 /** Claims of `ask` to `quote`, over A. */
-export function someClaims(world: World, over: Changes = {}): Omit<Claims, 'body'> {
+function someClaims(world: World, over: Changes = {}): Omit<Claims, 'body'> {
   const claims = {
     certificate: world.certificate,
     chain: [],

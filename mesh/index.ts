@@ -1,0 +1,61 @@
+/** `ringmesh/mesh`: the names for those who build nodes, gateways and verifiers. */
+
+// Admission
+export { type Admitted, admit, type Check, type EnvelopeRefusal, type NodeView } from './admit.ts';
+// Agent cards
+export { type AgentCard, checkCard, readCard, toA2aCard, writeCard } from './agent-card.ts';
+// Envelopes
+export { type Claims, decodeClaims, messageDigest } from './claims.ts';
+export { didDocument } from './did-document.ts';
+// Identities
+export { formatDidMesh, isDidMesh, parseDidMesh } from './did-mesh.ts';
+export { Directory, type Learned } from './directory.ts';
+export { splitFrame, verifyFrame } from './frame.ts';
+// Handshake and sessions
+export { HalfOpen } from './half-open.ts';
+export {
+  answerConfirm,
+  answerHello,
+  answerWelcome,
+  claimedInitiator,
+  type Encryption,
+  type Greeting,
+  sayHello,
+  stepOf,
+  type Terms,
+  type Welcoming,
+} from './handshake.ts';
+export { decodeHead, type Epoch, type Head, type Kind } from './head.ts';
+// Hosting certificates
+export {
+  checkCertificate,
+  type Hosting,
+  readCertificate,
+  type Subject,
+  writeCertificate,
+  writeWithdrawal,
+} from './hosting.ts';
+export {
+  currentKey,
+  foldIdentity,
+  type Identity,
+  learn,
+  writeInception,
+  writeRevocation,
+  writeRotation,
+} from './identity.ts';
+// Tokens
+export { type JwtClaims, type JwtPurpose, type Resolve, readJwt, writeJwt } from './jwt.ts';
+export { type KeyPurpose, readKeyFile, writeKeyFile } from './key-file.ts';
+// Transports
+export { type Fault, MemoryCarrier } from './memory-transport.ts';
+export { composeMessage, type Message, nodeDid, type Route, type SealingNode, sealMessages } from './message.ts';
+export { type NatsPermissions, type NatsUser, natsConfig, natsPermissions } from './nats-config.ts';
+export { connectNats, type NatsOptions } from './nats-transport.ts';
+export { formatUserNkey, type UserNkey } from './nkey.ts';
+export { type Awaited, Pending } from './pending.ts';
+export { Session, Sessions } from './session.ts';
+export { Sessionless } from './sessionless.ts';
+export type { Statement } from './statement.ts';
+export { ALL, type Lane, type NodeToken, nodeToken, parseRealm, type Realm } from './subject.ts';
+export type { Arrival, Transport } from './transport.ts';

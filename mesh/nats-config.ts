@@ -1,0 +1,76 @@
+/**
+ * A configuration for `nats-server`, for the nodes of one realm: one nkey user per node, and for each the narrowest
+ * permissions under which a node can work.
+ *
+ * P1. A node publishes under its own token only; so the broker vouches for the sender of everything.
+ * P2. A node listens to what is sent to it, to what is sent to all, and to its own inbox: nobody reads another's mail.
+ * P3. The control lane needs a grant of its own.
+ * P4. What is not allowed is refused: JetStream's and the system's subjects, other realms, `_INBOX`.
+ */
+import { formatDidKey } from '../runtime/codec/did-key.ts';
+import type { PublicKey } from '../runtime/codec/ed25519.ts';
+import { assert } from '../runtime/core/assert.ts';
+import { formatUserNkey } from './nkey.ts';
+import { ALL, LANES, type NodeToken, nodeToken, type Realm, subject } from './subject.ts';
+
+/** One node as its broker knows it. */
+export type NatsUser = {
+  /** The node's message key: its did:key gives the token. */
+  readonly node: PublicKey;
+  /** The key with which it logs in, and which does nothing else. */
+  readonly login: PublicKey;
+  /** Whether it may use the control lane (P3). */
+  readonly mayControl: boolean;
+};
+
+export type NatsPermissions = { readonly publish: readonly string[]; readonly subscribe: readonly string[] };
+
+/** What one node may do (P1–P4). */
+export function natsPermissions(realm: Realm, self: NodeToken, mayControl: boolean): NatsPermissions {
+  const lanes = LANES.filter((lane) => mayControl || lane !== 'control');
+  return {
+    publish: lanes.map((lane) => subject.leaving(realm, lane, self)),
+    subscribe: [subject.arriving(realm, self), subject.arriving(realm, ALL), subject.inbox(self)],
+  };
+}
+
+/** The text of the configuration. `listen` is `host:port`; port -1 lets the server choose one. */
+export function natsConfig(config: {
+  readonly listen: string;
+  readonly realm: Realm;
+  readonly users: readonly NatsUser[];
+}): string {
+  const { listen, realm, users } = config;
+  assert(/^[a-z0-9.:[\]-]{1,255}$/i.test(listen), 'natsConfig: host:port');
+  return [
+    '# Written by ringmesh: one user per node of the realm.',
+    `listen: ${JSON.stringify(listen)}`,
+    'max_payload: 1MB',
+    'ping_interval: "10s"',
+    'ping_max: 2',
+    'write_deadline: "10s"',
+    `accounts: {`,
+    `  ${JSON.stringify(realm)}: {`,
+    '    users: [',
+    ...users.flatMap((user) => userLines(realm, user)),
+    '    ]',
+    '  }',
+    '}',
+    '',
+  ].join('\n');
+}
+
+function userLines(realm: Realm, { node, login, mayControl }: NatsUser): readonly string[] {
+  const did = formatDidKey(node);
+  const { publish, subscribe } = natsPermissions(realm, nodeToken(did), mayControl);
+  return [
+    `      # ${did}`,
+    '      {',
+    `        nkey: ${formatUserNkey(login)}`,
+    '        permissions: {',
+    `          publish: { allow: ${JSON.stringify(publish)} }`,
+    `          subscribe: { allow: ${JSON.stringify(subscribe)} }`,
+    '        }',
+    '      }',
+  ];
+}

@@ -1,0 +1,83 @@
+/**
+ * NATS subjects, and the only place where they are built.
+ *
+ *     m1.<realm>.<lane>.<to>.<from>        one node to one node; to `all` where everybody listens
+ *     _I.<self>.<lane>.<to>                the private inbox, where the broker says that nobody was listening
+ *
+ * A node's token is a hash of its DID in base32, so no text from outside is ever part of a subject: no dot, no wildcard, no
+ * white space, no CR LF. The sender stands last, so that one rule of the broker pins it: whoever publishes for a node must
+ * be logged in as that node.
+ */
+import { base32 } from 'multiformats/bases/base32';
+import type { Did } from '../runtime/codec/did.ts';
+import { sha256 } from '../runtime/codec/digest.ts';
+import type { Brand } from '../runtime/core/brand.ts';
+import { utf8 } from '../runtime/core/bytes.ts';
+import { err, ok, type Refusal, type Result } from '../runtime/core/result.ts';
+
+/** The name of a realm: 1 to 32 of `a-z 0-9` and inner hyphens. */
+export type Realm = Brand<string, 'Realm'>;
+
+/** 32 characters of lower-case base32: the first 20 bytes of SHA-256 of the DID. */
+export type NodeToken = Brand<string, 'NodeToken'>;
+
+/** A subject or pattern that this file has built. */
+export type Subject = Brand<string, 'Subject'>;
+
+/** What travels apart: handshakes and what is presented; requests; answers; the control lane, which needs its own grant;
+ *  heartbeats and revocations, which go to all. */
+export type Lane = 'hand' | 'ask' | 'tell' | 'answer' | 'control' | 'beat' | 'revoke';
+
+export const LANES: readonly Lane[] = ['hand', 'ask', 'tell', 'answer', 'control', 'beat', 'revoke'];
+
+/** Where a message is addressed when it is for everybody. Shorter than any token. */
+export const ALL = 'all' as NodeToken;
+
+export function parseRealm(text: string): Result<Realm, Refusal> {
+  if (/^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/.test(text)) return ok(text as Realm);
+  return err({ code: 'realm.malformed', message: 'expected 1 to 32 of a-z 0-9 and inner hyphens' });
+}
+
+export function nodeToken(did: Did): NodeToken {
+  return base32.baseEncode(sha256(utf8(did)).subarray(0, 20)) as NodeToken;
+}
+
+export const subject = {
+  message: (realm: Realm, lane: Lane, { to, from }: { to: NodeToken; from: NodeToken }): Subject =>
+    `m1.${realm}.${lane}.${to}.${from}` as Subject,
+  /** Everything that is sent to one node, or to all. */
+  arriving: (realm: Realm, to: NodeToken): Subject => `m1.${realm}.*.${to}.*` as Subject,
+  /** Everything that one node may send over a lane: to any node, or to all. */
+  leaving: (realm: Realm, lane: Lane, from: NodeToken): Subject =>
+    `m1.${realm}.${lane}.${isForAll(lane) ? ALL : '*'}.${from}` as Subject,
+  inboxPrefix: (self: NodeToken): Subject => `_I.${self}` as Subject,
+  inbox: (self: NodeToken): Subject => `_I.${self}.>` as Subject,
+  absence: (self: NodeToken, lane: Lane, to: NodeToken): Subject => `_I.${self}.${lane}.${to}` as Subject,
+};
+
+/** Heartbeats and revocations are for everybody; nothing else is. */
+export function isForAll(lane: Lane): boolean {
+  return lane === 'beat' || lane === 'revoke';
+}
+
+/** The parts of a message's subject; `undefined` for a text that `subject.message` would not have built. */
+export function parseMessageSubject(
+  text: string,
+): { readonly lane: Lane; readonly to: NodeToken; readonly from: NodeToken } | undefined {
+  const [, lane, to, from] = MESSAGE.exec(text) ?? [];
+  if (lane === undefined || to === undefined || from === undefined || !isLane(lane)) return undefined;
+  return { lane, to: to as NodeToken, from: from as NodeToken };
+}
+
+/** About whom the broker's word of absence is. */
+export function parseAbsenceSubject(text: string): { readonly lane: Lane; readonly to: NodeToken } | undefined {
+  const [, lane, to] = ABSENCE.exec(text) ?? [];
+  return lane === undefined || to === undefined || !isLane(lane) ? undefined : { lane, to: to as NodeToken };
+}
+
+const MESSAGE = /^m1\.[a-z0-9-]{1,32}\.([a-z]+)\.([a-z2-7]{32}|all)\.([a-z2-7]{32})$/;
+const ABSENCE = /^_I\.[a-z2-7]{32}\.([a-z]+)\.([a-z2-7]{32}|all)$/;
+
+function isLane(text: string): text is Lane {
+  return (LANES as readonly string[]).includes(text);
+}
