@@ -1,5 +1,32 @@
 /** `ringmesh/runtime`: the names that authors and tools import. */
 
+export { agentsIn, stateAt } from './actor/agent-stream.ts';
+// Agents: what runs them
+export { type AgentModule, type ChildOptions, childHosts } from './actor/child-hosts.ts';
+// Agents: what authors write
+export type {
+  AskOptions,
+  Asks,
+  Caller,
+  Context,
+  ContextOf,
+  SpawnOptions,
+  TellOptions,
+  Tells,
+  Terminated,
+  UseOptions,
+  Waited,
+} from './actor/context.ts';
+export { type Contract, type ContractSpec, contract, type MessageSpec, type Needs } from './actor/contract.ts';
+export type { Duration } from './actor/duration.ts';
+export type { Hosts } from './actor/hosts.ts';
+export { type Body, type Implementation, implement } from './actor/implement.ts';
+export { AgentNode, type NodeParts } from './actor/node.ts';
+export { fail, NotOkError } from './actor/not-ok.ts';
+export { type AgentName, type Ref, refTo } from './actor/ref.ts';
+export type { Schema } from './actor/schema.ts';
+export type { ChildKind, Strategy, Supervise } from './actor/supervision.ts';
+export { type ProvidedTool, provide, type Tool, type ToolCall, ToolError, tool } from './actor/tool.ts';
 // Trees, proofs and checkpoints
 export { type Checkpoint, type Origin, openCheckpoint, parseOrigin } from './codec/checkpoint.ts';
 // Names and keys
@@ -35,7 +62,11 @@ export type { Random } from './core/random.ts';
 export type { Refusal, Result } from './core/result.ts';
 export { systemClock, systemRandom, thisProcess } from './core/system.ts';
 export { uuidv7 } from './core/uuid.ts';
-
+// The kernel: what is decided about every action
+export type { Action, EffectClass, Risk } from './kernel/action.ts';
+export { type AllowList, allowList } from './kernel/allow-list.ts';
+export type { Decision, Gate, GateAnswer, GateName, GateRequest, Gates } from './kernel/gate.ts';
+export type { NotOk, Outcome } from './kernel/outcome.ts';
 // The log
 export type { EventLog, ExpectedVersion, NewEvent, Recorded, Snapshot, Write } from './log/event-log.ts';
 export { createLog, openLog, openReader, succeedLog } from './log/log-directory.ts';

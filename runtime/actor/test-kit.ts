@@ -38,6 +38,9 @@ export type Seen = {
   readonly payload: JsonValue;
 };
 
+/** Where power is lost: with the batch that holds the event of this index. */
+export type CrashPoint = { readonly index: number; readonly fault: 'lost' | 'reply_lost' };
+
 /** More than any test waits for, child processes on a busy machine included. */
 const TICKS_MAX = 20_000_000;
 
@@ -50,7 +53,7 @@ export class TestNode implements AsyncDisposable {
   #node: AgentNode | undefined;
   #log: EventLog | undefined;
   #fault: Error | undefined;
-  #faults: { fault: 'lost' | 'reply_lost'; type: string } | undefined;
+  readonly #points: CrashPoint[] = [];
 
   constructor(options: TestNodeOptions) {
     this.#options = options;
@@ -67,7 +70,7 @@ export class TestNode implements AsyncDisposable {
       seed = 1,
     } = this.#options;
     const { log, store } = await this.#world.open(this.clock);
-    store.faultOf = (batch) => this.#faultOf(batch.records);
+    store.faultOf = (batch) => this.#faultOf(batch.first, batch.records.length);
     this.#log = log;
     this.#node = AgentNode.open({
       ...this.#options,
@@ -79,8 +82,9 @@ export class TestNode implements AsyncDisposable {
       gates,
       hosts: hosts ?? inlineHosts(implementations),
     });
-    void this.#node.ended.then((fault) => {
-      this.#fault ??= fault;
+    const node = this.#node;
+    void node.ended.then((fault) => {
+      if (this.#node === node) this.#fault = fault;
     });
     return this.#node;
   }
@@ -138,27 +142,87 @@ export class TestNode implements AsyncDisposable {
     throw new CodedError('test.never', `expected ${what}, and it never came`);
   }
 
-  /** The node loses power as it records the next event of this type: `lost` before it is on disk, `reply_lost` after. */
-  crashAt(type: string, fault: 'lost' | 'reply_lost'): void {
-    this.#faults = { type, fault };
+  /** The node loses power as it records the event of this index: `lost` before it is on disk, `reply_lost` after. */
+  crashAt(point: CrashPoint): void {
+    this.#points.push(point);
+  }
+
+  get isOpen(): boolean {
+    return this.#node !== undefined;
+  }
+
+  /** Whether the node has ended by a fault, such as a loss of power. */
+  get hasFailed(): boolean {
+    return this.#log?.stopped !== undefined;
+  }
+
+  /** How often it was opened. */
+  get lives(): number {
+    return this.#lives;
+  }
+
+  /** How many messages have been accepted. */
+  get accepted(): number {
+    return this.count('message.accepted');
   }
 
   /** The node and its hosts are gone; the disk stays. */
   async crash(): Promise<void> {
     await this.#node?.[Symbol.asyncDispose]();
     this.#node = undefined;
+    this.#fault = undefined;
+    this.#seen.length = 0; // the log may be shorter than what was seen: nothing here is older than the disk
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.crash();
   }
 
-  #faultOf(records: readonly Uint8Array[]): 'lost' | 'reply_lost' | undefined {
-    const armed = this.#faults;
-    if (armed === undefined) return undefined;
-    const isHit = records.some((bytes) => new TextDecoder().decode(bytes).includes(`"t":"${armed.type}"`));
-    if (!isHit) return undefined;
-    this.#faults = undefined;
-    return armed.fault;
+  #faultOf(first: number, length: number): CrashPoint['fault'] | undefined {
+    const at = this.#points.findIndex(({ index }) => index >= first && index < first + length);
+    return at === -1 ? undefined : this.#points.splice(at, 1)[0]?.fault;
   }
+}
+
+/** A world to be run again and again: a kit, and whatever else the run needs. */
+export type CrashRun<W extends { readonly kit: TestNode }, E> = {
+  readonly make: () => W;
+  /** Drives the world to its end, opening the node again whenever `kit.hasFailed`. */
+  readonly run: (world: W) => Promise<void>;
+  /** What must be the same however the power fails: states, counts of effects. */
+  readonly end: (world: W) => E;
+  /** Only at events of this type; default: at all. */
+  readonly type?: string;
+};
+
+/**
+ * Runs a world once in peace, and then once for every event that it recorded and every way of losing power there; resolves
+ * to the number of runs.
+ * @throws `test.differs` naming the first event after whose loss the end is another
+ */
+export async function crashAfter<W extends { readonly kit: TestNode }, E>(run: CrashRun<W, E>): Promise<number> {
+  const peace = run.make();
+  await run.run(peace);
+  const expected = JSON.stringify(run.end(peace));
+  const points = crashPoints(peace.kit.events.filter(({ type }) => run.type === undefined || type === run.type));
+  await peace.kit.crash();
+  for (const point of points) {
+    const world = run.make();
+    world.kit.crashAt(point);
+    await run.run(world);
+    const found = JSON.stringify(run.end(world));
+    const where = `power lost at event ${point.index} (${point.fault}), opened ${world.kit.lives} times`;
+    if (found !== expected) throw new CodedError('test.differs', `${where}: expected ${expected}, found ${found}`);
+    if (world.kit.lives < 2) throw new CodedError('test.differs', `${where}: the power was never lost`);
+    await world.kit.crash();
+  }
+  return points.length;
+}
+
+/** Every way in which a run that recorded these events can lose power: at each batch's events, before and after. */
+function crashPoints(events: readonly Seen[]): readonly CrashPoint[] {
+  return events.flatMap(({ index }): CrashPoint[] => [
+    { index, fault: 'lost' },
+    { index, fault: 'reply_lost' },
+  ]);
 }

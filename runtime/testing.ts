@@ -1,0 +1,15 @@
+/** `ringmesh/runtime/testing`: what tests of agents import. */
+
+// One turn of one agent
+export { type Answers, type FactOf, given, ok, scripted, type TurnSeen } from './actor/scenario.ts';
+// A node whose world is in memory
+export {
+  type CrashPoint,
+  type CrashRun,
+  crashAfter,
+  type Seen,
+  TestNode,
+  type TestNodeOptions,
+} from './actor/test-kit.ts';
+// Time and chance that repeat
+export { ManualClock, seededRandom } from './core/simulation.ts';
