@@ -10,6 +10,7 @@ import { canonicalJson, type JsonValue } from '../../runtime/codec/json.ts';
 import { type DigestText, digestText } from '../../runtime/codec/record.ts';
 import { utf8 } from '../../runtime/core/bytes.ts';
 import { err, ok, type Result, unwrap } from '../../runtime/core/result.ts';
+import { LAYERS } from '../decision/verdict.ts';
 import { type PolicyDocument, unknownName } from '../document/document.ts';
 import { PolicyError, type PolicyFault } from '../document/fault.ts';
 import { type Manifest, mergeManifests } from '../document/manifest.ts';
@@ -82,18 +83,11 @@ export function bundle(documents: readonly PolicyDocument[], options: { readonly
 }
 
 function manifestsOf(documents: readonly PolicyDocument[]): ReadonlyMap<string, Manifest> {
-  const byTool = Map.groupBy(
-    documents.flatMap(({ tools }) => tools),
-    ({ tool }) => tool,
+  const described = documents.flatMap(({ layer, tools }) =>
+    tools.map(({ tool, manifest }) => ({ tool, manifest, depth: LAYERS.indexOf(layer) })),
   );
   return new Map(
-    [...byTool].map(([tool, all]) => [
-      tool,
-      mergeManifests(
-        tool,
-        all.map(({ manifest }) => manifest),
-      ),
-    ]),
+    [...Map.groupBy(described, ({ tool }) => tool)].map(([tool, all]) => [tool, mergeManifests(tool, all)]),
   );
 }
 

@@ -3,6 +3,8 @@
  *
  * C1. What is not known of the subject (its tenant, its roles) is a match for a rule that makes an answer stricter and none
  *     for a rule that allows, as with unknowns in a condition.
+ * C2. Only a rule that surely matches is its layer's consent: one that escalates because something is unknown holds an act
+ *     back, and does not list it.
  */
 
 import type { RuleRef } from '../decision/decision.ts';
@@ -24,6 +26,8 @@ export type Clause = {
   readonly keys: ClauseKeys;
   /** Whether the rule is about the request. Always asked: an index only brings likely ones. */
   readonly concerns: (context: Context) => boolean;
+  /** The same, without the benefit of the doubt (C2). */
+  readonly surelyConcerns: (context: Context) => boolean;
   readonly condition: Condition | undefined;
   /** The condition, for who explains it. */
   readonly term: Term | undefined;
@@ -73,6 +77,7 @@ export function clauseOf(written: Written, term: Term | undefined): Clause {
       text: term === undefined ? undefined : textKey(term),
     },
     concerns: selectorTest([document.scope, rule.head], isStrict),
+    surelyConcerns: selectorTest([document.scope, rule.head], false),
     condition: term === undefined ? undefined : compileCondition(term),
     term,
     text: rule.when?.text,

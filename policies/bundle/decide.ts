@@ -6,6 +6,7 @@
  * D3. One rule that denies, denies. A layer that lists what is allowed and does not list this, denies. Otherwise one rule
  *     that escalates, escalates. Only then is it allowed, and only if some layer lists it.
  * D4. A condition that is unknown holds for a rule that denies, escalates or obliges, and does not for one that allows.
+ *     A rule that escalates because something is unknown holds back and lists nothing.
  * D5. Neither the order of rules nor of documents has an effect on anything in the answer.
  */
 import { messageOf } from '../../runtime/core/errors.ts';
@@ -87,7 +88,7 @@ export function weigh(bundle: Bundle, context: Context, scan: Scan): PolicyDecis
   let escalating: Clause | undefined;
   for (const clause of matched) {
     if (clause.effect === 'oblige') continue;
-    answered |= clause.layer;
+    if (clause.effect === 'allow' || isSure(clause, context, unknown)) answered |= clause.layer;
     if (clause.effect === 'escalate' && (escalating === undefined || clause.ref.rule < escalating.ref.rule)) {
       escalating = clause;
     }
@@ -133,6 +134,10 @@ export function weigh(bundle: Bundle, context: Context, scan: Scan): PolicyDecis
     bundle: digest,
     evaluated,
   };
+}
+
+function isSure(clause: Clause, context: Context, unknown: readonly Clause[]): boolean {
+  return !unknown.includes(clause) && clause.surelyConcerns(context);
 }
 
 function manifestOf(bundle: Bundle, request: PolicyRequest): Manifest | undefined {

@@ -2,11 +2,9 @@
  * Why a decision is what it is, by deciding again and looking: every rule, whether it concerned the request, whether its
  * condition held, and what each part of the condition saw. Costs nothing while deciding, since a request can be decided
  * again for ever.
- *
- * It asks every rule, without the index, so it is also the model that the index is tested against.
  */
 import type { JsonValue } from '../../runtime/codec/json.ts';
-import { denial, type PolicyDecision, type RuleRef } from '../decision/decision.ts';
+import type { PolicyDecision, RuleRef } from '../decision/decision.ts';
 import type { PolicyRequest } from '../decision/request.ts';
 import { LAYERS, type Layer } from '../decision/verdict.ts';
 import type { RuleEffect } from '../document/rule.ts';
@@ -15,7 +13,7 @@ import type { Context, Value } from '../expression/fields.ts';
 import type { Term } from '../expression/term.ts';
 import type { Bundle } from './bundle.ts';
 import type { Clause } from './clause.ts';
-import { contextOf, refuse, weigh } from './decide.ts';
+import { contextOf, decide, refuse } from './decide.ts';
 
 export type Truth = 'true' | 'false' | 'unknown';
 
@@ -39,30 +37,19 @@ export type Explanation = {
 };
 
 export function explain(bundle: Bundle | undefined, request: PolicyRequest): Explanation {
-  if (bundle === undefined)
-    return {
-      decision: denial('policy.missing', 'expected a policy bundle, found none: nothing is allowed'),
-      listing: [],
-      rules: [],
-    };
-  const refused = refuse(bundle, request);
-  if (refused !== undefined) return { decision: refused, listing: [], rules: [] };
+  const decision = decide(bundle, request);
+  const bare: Explanation = { decision, listing: [], rules: [] };
+  if (bundle === undefined || refuse(bundle, request) !== undefined || decision.code === 'policy.failed') return bare;
   const context = contextOf(bundle, request);
   const concerned = bundle.clauses.filter((clause) => clause.concerns(context));
-  const sorted = concerned.toSorted((a, b) => (a.ref.rule < b.ref.rule ? -1 : 1));
   const listing = bundle.grants(context);
   return {
-    decision: weigh(bundle, context, (_, visit) => {
-      for (const clause of inOrder(sorted)) if (visit(clause)) return;
-    }),
+    decision,
     listing: LAYERS.filter((_, n) => (listing & (1 << n)) !== 0),
-    rules: sorted.map((clause) => explainRule(clause, context)),
+    rules: concerned
+      .toSorted((a, b) => (a.ref.rule < b.ref.rule ? -1 : 1))
+      .map((clause) => explainRule(clause, context)),
   };
-}
-
-/** Rules that deny first, as when deciding. */
-function inOrder(clauses: readonly Clause[]): readonly Clause[] {
-  return [...clauses.filter(({ effect }) => effect === 'deny'), ...clauses.filter(({ effect }) => effect !== 'deny')];
 }
 
 function explainRule(clause: Clause, context: Context): ExplainedRule {

@@ -37,27 +37,33 @@ export type Manifest = {
 /** Why arguments are refused, or `undefined` for good ones. */
 export type ArgumentCheck = (args: JsonValue) => string | undefined;
 
-export function mergeManifests(tool: string, all: readonly ManifestInput[]): Manifest {
-  const effects = all.flatMap(({ effects }) => (effects === undefined ? [] : [effects === 'none' ? [] : effects]));
-  const known = all.flatMap(({ reversibility }) => (reversibility === undefined ? [] : [reversibility]));
-  const listed = all.flatMap(({ parameters }) => (parameters === undefined ? [] : [Object.entries(parameters)])).flat();
-  const hasList = all.some(({ parameters }) => parameters !== undefined);
+/** What several documents say of a tool, the outermost layers first. Where the outermost that speaks of it leaves
+ *  something open, that is the worst, and no layer further in can say better; one can say worse. */
+export function mergeManifests(
+  tool: string,
+  described: readonly { readonly depth: number; readonly manifest: ManifestInput }[],
+): Manifest {
+  const outermost = Math.min(...described.map(({ depth }) => depth));
+  const all = described.map(({ depth, manifest }) => (depth === outermost ? { ...WORST, ...manifest } : manifest));
+  const effects = all.flatMap((each) => (each.effects === undefined || each.effects === 'none' ? [] : each.effects));
+  const reversibilities = all.flatMap(({ reversibility }) => (reversibility === undefined ? [] : [reversibility]));
   const classes = all.flatMap(({ classification }) => (classification === undefined ? [] : [classification]));
+  const lists = all.flatMap(({ parameters }) => (parameters === undefined ? [] : [Object.entries(parameters)]));
   return {
     tool,
-    effects: effects.length === 0 ? EFFECTS : EFFECTS.filter((effect) => effects.some((some) => some.includes(effect))),
-    reversibility:
-      known.length === 0 || known.includes('unknown')
-        ? 'irreversible'
-        : worst(REVERSIBILITIES, known as Reversibility[]),
-    risk: Math.max(DEFAULT_RISK, ...all.map(({ risk = DEFAULT_RISK }) => risk)),
+    effects: EFFECTS.filter((effect) => effects.includes(effect)),
+    reversibility: worst(
+      REVERSIBILITIES,
+      reversibilities.map((found) => (found === 'unknown' ? 'irreversible' : found)),
+    ),
+    risk: Math.max(...all.map(({ risk = 0 }) => risk)),
     classification: classes.length === 0 ? undefined : worst(CLASSIFICATIONS, classes),
     digests: all.flatMap(({ digest }) => (digest === undefined ? [] : [digest])),
-    args: hasList ? new Map(listed.map(([name, parameter]) => [name, typeOf(parameter)])) : undefined,
+    args: lists.length === 0 ? undefined : new Map(lists.flat().map(([name, parameter]) => [name, typeOf(parameter)])),
   };
 }
 
-const DEFAULT_RISK = 0;
+const WORST = { effects: [...EFFECTS], reversibility: 'unknown' } as const;
 
 /** The act as rules see it: the worse of what is asked and what the manifest says. */
 export function resolveAct({ action }: PolicyRequest, manifest: Manifest | undefined): ResolvedAct {

@@ -2,7 +2,7 @@
  * YAML 1.2 as data, with the place of everything in it. Of YAML only what JSON has: no tags, anchors, aliases or merge keys,
  * no duplicate keys, no number that is not finite. So the data says what the text shows.
  */
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, type Node, parseAllDocuments } from 'yaml';
 import type { JsonValue } from '../../runtime/codec/json.ts';
 import { messageOf } from '../../runtime/core/errors.ts';
 import { err, ok, type Result } from '../../runtime/core/result.ts';
@@ -53,14 +53,13 @@ export function parseYaml(text: string, file: string): Result<Source, readonly P
     const message = `expected at most ${DOCUMENT_CHARACTERS_MAX} characters, found ${text.length}`;
     return err([dataSource(file, null).fault('document.too_large', message, { path: [] })]);
   }
-  const lines = new LineCounter();
+  const lineStarts = [0, ...[...text.matchAll(/\n/g)].map(({ index }) => index + 1)];
   const places = new Map<string, Span>();
   const positionOf = ({ start, end }: Span) => {
-    const { line, col } = lines.linePos(start);
-    const begin = start - (col - 1);
-    const newline = text.indexOf('\n', begin);
-    const shown = text.slice(begin, newline === -1 ? text.length : newline).replace(/\r$/, '');
-    return { line: Math.max(line, 1), column: Math.max(col, 1), width: Math.max(end - start, 1), text: shown };
+    const line = lastAtOrBefore(lineStarts, start);
+    const begin = lineStarts[line] ?? 0;
+    const shown = text.slice(begin, (lineStarts[line + 1] ?? text.length + 1) - 1).replace(/\r$/, '');
+    return { line: line + 1, column: start - begin + 1, width: Math.max(end - start, 1), text: shown };
   };
   const faultAt = (
     code: FaultCode,
@@ -76,7 +75,7 @@ export function parseYaml(text: string, file: string): Result<Source, readonly P
     ...(suggestion === undefined ? {} : { suggestion }),
   });
 
-  const parsed = readYaml(text, lines);
+  const parsed = readYaml(text);
   if (!parsed.ok) return err([faultAt('document.malformed', parsed.error, { start: 0, end: 1 })]);
   const [document, ...more] = parsed.value;
   const wrong = [...(document?.errors ?? []), ...(document?.warnings ?? [])];
@@ -149,11 +148,21 @@ export function parseYaml(text: string, file: string): Result<Source, readonly P
 
 const FAULTS_MAX = 20;
 
+/** The index of the last of sorted numbers that is not above the limit; the first is 0. */
+function lastAtOrBefore(sorted: readonly number[], limit: number): number {
+  let [low, high] = [0, sorted.length - 1];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if ((sorted[middle] ?? 0) <= limit) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
 /** The parser recurses into nested brackets: a text made to exhaust the stack ends here, as a refusal. */
-function readYaml(text: string, lines: LineCounter) {
+function readYaml(text: string) {
   try {
     const documents = parseAllDocuments(text, {
-      lineCounter: lines,
       prettyErrors: false,
       strict: true,
       uniqueKeys: true,

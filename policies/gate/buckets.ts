@@ -12,8 +12,10 @@ import type { BucketKey, Consume } from '../decision/obligation.ts';
 import type { PolicyRequest } from '../decision/request.ts';
 
 export interface Buckets {
-  /** Takes one from each, or none from any: the milliseconds until it could succeed, 0 where it did. */
-  take(asked: readonly Consume[], request: PolicyRequest): number;
+  /** The milliseconds until one could be taken from each; 0 for now. Takes nothing. */
+  waitMs(asked: readonly Consume[], request: PolicyRequest): number;
+  /** Takes one from each. */
+  take(asked: readonly Consume[], request: PolicyRequest): void;
 }
 
 const SLOTS = 64;
@@ -29,16 +31,20 @@ export class WindowBuckets implements Buckets {
     this.#keysMax = options.keysMax ?? KEYS_MAX;
   }
 
-  take(asked: readonly Consume[], request: PolicyRequest): number {
+  waitMs(asked: readonly Consume[], request: PolicyRequest): number {
     let waitMs = 0;
-    const opened = asked.map((consume) => {
+    for (const consume of asked) {
       const window = this.#window(bucketKey(consume, request), consume, request.at);
       waitMs = Math.max(waitMs, window === undefined ? consume.perMs : waitFor(window, consume.limit, request.at));
-      return window;
-    });
-    if (waitMs > 0) return waitMs;
-    for (const window of opened) if (window !== undefined) count(window, request.at);
-    return 0;
+    }
+    return waitMs;
+  }
+
+  take(asked: readonly Consume[], request: PolicyRequest): void {
+    for (const consume of asked) {
+      const window = this.#window(bucketKey(consume, request), consume, request.at);
+      if (window !== undefined) count(window, request.at);
+    }
   }
 
   #window(key: string, { perMs }: Consume, at: number): Window | undefined {

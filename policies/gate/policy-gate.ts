@@ -2,8 +2,9 @@
  * A bundle as the kernel's policy gate: an action becomes a request, a decision becomes the gate's answer.
  *
  * G1. What the host cannot do, it must not be asked to: an obligation outside `honours` is a denial.
- * G2. What a decision consumes is taken when it allows, so that actions that are decided at once cannot share the last one;
- *     an action that waits for people takes it when its attempt starts.
+ * G2. What a decision consumes is looked at when it is made and taken when the permit is, in the same tick, so that two
+ *     actions cannot both have the last one, and what another gate refuses takes nothing. What is no use of a tool has no
+ *     permit: it takes when it is decided.
  * G3. The bundle is asked for anew each time: a permit that was made under another one is worthless to the kernel.
  */
 import type { Action } from '../../runtime/kernel/action.ts';
@@ -68,10 +69,8 @@ export function policyGate(host: PolicyHost): PolicyGate {
       ...(bundle === undefined ? {} : { bundle }),
     });
   };
-  const take = (decision: PolicyDecision, request: PolicyRequest): number => {
-    const asked = decision.obligations.filter((obligation): obligation is Consume => obligation.kind === 'consume');
-    return asked.length === 0 ? 0 : (host.buckets?.take(asked, request) ?? 0);
-  };
+  const consumedBy = ({ obligations }: PolicyDecision): readonly Consume[] =>
+    obligations.filter((obligation): obligation is Consume => obligation.kind === 'consume');
 
   const gate = {
     get policy() {
@@ -82,20 +81,23 @@ export function policyGate(host: PolicyHost): PolicyGate {
     check(asked: GateRequest): GateAnswer {
       const request = requestOf(asked);
       const decision = decideHonoured(request);
-      if (decision.verdict === 'allow') {
-        const retryAfterMs = take(decision, request); // G2
-        if (retryAfterMs === 0) return { verdict: 'allow', ...ruleOf(decision) };
-        const message = `expected ${request.action.tool} less often, and again in ${retryAfterMs} ms`;
-        return { verdict: 'deny', code: 'policy.rate_exceeded', message, retryAfterMs };
-      }
       const { verdict, code, message } = decision;
-      return { verdict, code, message, ...ruleOf(decision) };
+      if (verdict === 'deny') return { verdict, code, message, ...ruleOf(decision) };
+      const asks = consumedBy(decision);
+      const retryAfterMs = asks.length === 0 ? 0 : (host.buckets?.waitMs(asks, request) ?? 0);
+      if (retryAfterMs > 0) {
+        const why = `expected ${request.action.tool} less often, and again in ${retryAfterMs} ms`;
+        return { verdict: 'deny', code: 'policy.rate_exceeded', message: why, retryAfterMs };
+      }
+      if (request.action.verb !== 'use' && asks.length > 0) host.buckets?.take(asks, request);
+      if (verdict === 'escalate') return { verdict, code, message, ...ruleOf(decision) };
+      return { verdict, ...ruleOf(decision) };
     },
     hold(asked: GateRequest): Disposable {
       const request = requestOf(asked);
-      const decision = decideHonoured(request);
-      if (decision.verdict === 'escalate') take(decision, request); // G2: it was approved, and is about to happen
-      return { [Symbol.dispose]() {} };
+      const asks = request.action.verb === 'use' ? consumedBy(decideHonoured(request)) : [];
+      if (asks.length > 0) host.buckets?.take(asks, request); // G2
+      return { [Symbol.dispose]: () => undefined }; // what was used stays used
     },
   };
   return gate as PolicyGate; // without a bundle its digest is undefined, which the kernel reads as none
