@@ -4,6 +4,7 @@
  *
  * W1. All reads of one `RawTables` see one moment, however long they take and whatever is appended meanwhile.
  * W2. Keys come in strictly ascending order, or the walk ends with an error: a damaged file could lead in circles.
+ * W3. Whatever a walk meets is also found by its key, or the walk ends with an error: readers of the log come by key.
  */
 import type { Buffer } from 'node:buffer';
 import { existsSync } from 'node:fs';
@@ -40,14 +41,21 @@ export class RawTables implements AsyncDisposable {
     this.#moment = this.#env.useReadTransaction(); // after the tables: opening one ends a transaction
   }
 
-  /** Every row of a table, in the order of its keys; none where there is no such table. @throws `log.unreadable` (W2) */
+  /** Every row of a table, in the order of its keys; none where there is no such table.
+   *  @throws `log.unreadable` (W2, W3) */
   *rows(name: TableName): Generator<Row> {
+    const table = this.#tables.get(name);
+    const options = { transaction: this.#moment };
     let last: Buffer | undefined;
-    for (const row of this.#tables.get(name)?.getRange({ transaction: this.#moment }) ?? []) {
-      if (last !== undefined && !isBefore(last, row.key)) {
-        throw new CodedError('log.unreadable', `expected ascending keys, found ${show(row.key)} after ${show(last)}`);
+    for (const row of table?.getRange(options) ?? []) {
+      const { key, value } = row;
+      if (last !== undefined && !isBefore(last, key)) {
+        throw new CodedError('log.unreadable', `expected ascending keys, found ${show(key)} after ${show(last)}`);
       }
-      last = row.key;
+      if (table?.get(key, options)?.length !== value.length) {
+        throw new CodedError('log.unreadable', `expected to find ${show(key)} by its key too`);
+      }
+      last = key;
       yield row;
     }
   }
