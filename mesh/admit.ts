@@ -19,8 +19,9 @@ import { type DigestText, digestText } from '../runtime/codec/record.ts';
 import type { Millis } from '../runtime/core/brand.ts';
 import { concat, equalBytes } from '../runtime/core/bytes.ts';
 import { err, ok, type Refusal, type Result } from '../runtime/core/result.ts';
+import { splitBundle } from './bundle.ts';
 import { type Claims, decodeClaims, messageDigest } from './claims.ts';
-import { type Frame, SALT_BYTES, splitFrame, verifyFrame } from './frame.ts';
+import { type Parts, SALT_BYTES, splitFrame, verifyBatch, verifyFrame } from './frame.ts';
 import { type Epoch, type Head, isAnswer, NO_EPOCH, NO_SESSION } from './head.ts';
 import { checkCertificate, type Hosting, type Subject } from './hosting.ts';
 import { DEADLINE_MS_MAX, FRESH_MS_MAX, SKEW_MS } from './limits.ts';
@@ -79,23 +80,38 @@ export function admit(frame: Uint8Array, at: Millis, view: NodeView): Result<Adm
   if (!split.ok) return unauthenticated(split.error);
   const sender = checkHead(split.value, at, view);
   if (!sender.ok) return unauthenticated(sender.error);
-  if (!verifyFrame(split.value, sender.value.key)) {
-    return unauthenticated({ code: 'envelope.bad_signature', message: 'expected the sending node to have signed' });
-  }
-  const admitted = admitAuthentic(split.value, sender.value, at, view);
-  if (admitted.ok) return admitted;
-  const message = digestText(messageDigest(split.value.claims));
-  return err({ ...admitted.error, authenticated: true, from: nodeDid(sender.value.key), message });
+  if (!verifyFrame(split.value, sender.value.key)) return badSignature();
+  return admitAuthentic(split.value, sender.value, at, view);
+}
+
+/** The envelopes in a bundle, each admitted or refused for itself, under one verification of their one signature. A bundle
+ *  that cannot be taken apart is one refusal. */
+export function admitBundle(
+  bundle: Uint8Array,
+  at: Millis,
+  view: NodeView,
+): readonly Result<Admitted, EnvelopeRefusal>[] {
+  const split = splitBundle(bundle);
+  if (!split.ok) return [unauthenticated(split.error)];
+  const senders = split.value.items.map((parts) => checkHead(parts, at, view));
+  const key = senders.find((sender) => sender.ok)?.value.key;
+  const isSigned = key !== undefined && verifyBatch(split.value, key);
+  return split.value.items.map((parts, index) => {
+    const sender = senders[index];
+    if (sender === undefined || !sender.ok) return unauthenticated(sender?.error ?? MISSING);
+    if (!isSigned || !equalBytes(sender.value.key.bytes, key.bytes)) return badSignature();
+    return admitAuthentic(parts, sender.value, at, view);
+  });
 }
 
 /** Who a head says it is from: the key to verify with, and the session if there is one. */
 type Sender = { readonly key: PublicKey; readonly session: Session | undefined };
 
 /** All that can be said before the signature. Looks, and changes nothing. */
-function checkHead(frame: Frame, at: Millis, view: NodeView): Result<Sender, Refusal> {
-  const { head } = frame;
+function checkHead(parts: Parts, at: Millis, view: NodeView): Result<Sender, Refusal> {
+  const { head } = parts;
   if (!equalBytes(head.to, view.key.bytes)) return refuse('envelope.misdirected', 'expected this node as recipient');
-  const sender = equalBytes(head.session, NO_SESSION) ? findPeer(frame, view) : findSession(head, at, view);
+  const sender = equalBytes(head.session, NO_SESSION) ? findPeer(parts, view) : findSession(head, at, view);
   if (!sender.ok) return sender;
   if (head.issued > at + SKEW_MS) return refuse('envelope.future', `expected to be issued before ${at}`);
   if (at > head.expires) return refuse('envelope.expired', `expected to last until ${at}`);
@@ -120,8 +136,8 @@ function findSession(head: Head, at: Millis, view: NodeView): Result<Sender, Ref
   return ok({ key: session.peer, session });
 }
 
-function findPeer(frame: Frame, view: NodeView): Result<Sender, Refusal> {
-  const { head } = frame;
+function findPeer(parts: Parts, view: NodeView): Result<Sender, Refusal> {
+  const { head } = parts;
   const key = view.sessionless?.peer(head.from);
   if (view.sessionless === undefined || key === undefined)
     return refuse('envelope.unknown_sender', 'expected a known node');
@@ -130,16 +146,23 @@ function findPeer(frame: Frame, view: NodeView): Result<Sender, Refusal> {
   }
   if (view.sessionless.isOld(head.issued))
     return refuse('envelope.too_old', 'expected to be sealed in this life of the node');
-  if (view.sessionless.hasSeen(envelopeDigest(frame))) return refuse('envelope.replayed', 'expected a new envelope');
+  if (view.sessionless.hasSeen(envelopeDigest(parts))) return refuse('envelope.replayed', 'expected a new envelope');
   return ok({ key, session: undefined });
 }
 
 /** From here on a fault has an author. */
-function admitAuthentic(frame: Frame, sender: Sender, at: Millis, view: NodeView): Result<Admitted, Refusal> {
-  const { head } = frame;
-  const claims = readClaims(frame, at);
+function admitAuthentic(parts: Parts, sender: Sender, at: Millis, view: NodeView): Result<Admitted, EnvelopeRefusal> {
+  const admitted = checkContent(parts, sender, at, view);
+  if (admitted.ok) return admitted;
+  const message = digestText(messageDigest(parts.claims));
+  return err({ ...admitted.error, authenticated: true, from: nodeDid(sender.key), message });
+}
+
+function checkContent(parts: Parts, sender: Sender, at: Millis, view: NodeView): Result<Admitted, Refusal> {
+  const { head } = parts;
+  const claims = readClaims(parts, at);
   if (!claims.ok) return claims;
-  const envelope = envelopeDigest(frame);
+  const envelope = envelopeDigest(parts);
   const isNew = sender.session?.window.accept(head.sequence) ?? view.sessionless?.accept(envelope, head.expires, at);
   if (isNew !== true) return refuse('envelope.replayed', 'expected an envelope that was not admitted before');
   if (!view.isHosted(claims.value.to) && claims.value.to !== nodeDid(view.key)) {
@@ -147,7 +170,7 @@ function admitAuthentic(frame: Frame, sender: Sender, at: Millis, view: NodeView
   }
   const certificate = checkHosting(claims.value, head, at, { view, node: nodeDid(sender.key) });
   if (!certificate.ok) return certificate;
-  const content = openBody(frame, claims.value, sender.session);
+  const content = openBody(parts, claims.value, sender.session);
   if (!content.ok) return content;
   const answer = checkAnswer(claims.value, sender.key, view);
   if (!answer.ok) return answer;
@@ -156,7 +179,7 @@ function admitAuthentic(frame: Frame, sender: Sender, at: Millis, view: NodeView
     claims: claims.value,
     content: content.value,
     node: sender.key,
-    message: digestText(messageDigest(frame.claims)),
+    message: digestText(messageDigest(parts.claims)),
     envelope: digestText(envelope),
     session: sender.session,
     certificate: certificate.value,
@@ -168,9 +191,9 @@ function admitAuthentic(frame: Frame, sender: Sender, at: Millis, view: NodeView
   return ok(admitted);
 }
 
-function readClaims(frame: Frame, at: Millis): Result<Claims, Refusal> {
-  const { head } = frame;
-  const claims = decodeClaims(frame.claims);
+function readClaims(parts: Parts, at: Millis): Result<Claims, Refusal> {
+  const { head } = parts;
+  const claims = decodeClaims(parts.claims);
   if (!claims.ok) return claims;
   if (isAnswer(head.kind) !== (claims.value.answer !== undefined)) {
     return refuse('claims.malformed', `expected answers and only answers to name a request, found ${head.kind}`);
@@ -210,9 +233,9 @@ function checkHosting(
 }
 
 /** The content, if it is what the claims say. */
-function openBody(frame: Frame, claims: Claims, session: Session | undefined): Result<Uint8Array, Refusal> {
-  const { head, headBytes, body } = frame;
-  const opened = head.encrypted ? session?.decrypt(head.sequence, body, concat(headBytes, frame.claims)) : body;
+function openBody(parts: Parts, claims: Claims, session: Session | undefined): Result<Uint8Array, Refusal> {
+  const { head, headBytes, body } = parts;
+  const opened = head.encrypted ? session?.decrypt(head.sequence, body, concat(headBytes, parts.claims)) : body;
   if (opened === undefined) return refuse('body.undecipherable', 'expected a body under the key of the session');
   const content = opened.subarray(SALT_BYTES);
   if (opened.length !== SALT_BYTES + claims.body.length) {
@@ -235,8 +258,14 @@ function checkAnswer(claims: Claims, node: PublicKey, view: NodeView): Result<tr
   return ok(true);
 }
 
-function envelopeDigest(frame: Frame): Digest {
-  return hashLeaf(concat(frame.headBytes, frame.claims));
+function envelopeDigest(parts: Parts): Digest {
+  return hashLeaf(concat(parts.headBytes, parts.claims));
+}
+
+const MISSING: Refusal = { code: 'envelope.malformed', message: 'expected a head' };
+
+function badSignature(): Result<never, EnvelopeRefusal> {
+  return unauthenticated({ code: 'envelope.bad_signature', message: 'expected the sending node to have signed' });
 }
 
 function unauthenticated(refusal: Refusal): Result<never, EnvelopeRefusal> {

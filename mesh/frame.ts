@@ -25,19 +25,22 @@ import { hashLeaf, hashNode, inclusionProof } from '../runtime/codec/merkle.ts';
 import { assert } from '../runtime/core/assert.ts';
 import { concat, view } from '../runtime/core/bytes.ts';
 import { err, ok, type Refusal, type Result } from '../runtime/core/result.ts';
-import { TAG_BYTES } from './cipher.ts';
 import { signIn, verifyIn } from './domain.ts';
 import { decodeHead, HEAD_BYTES, type Head } from './head.ts';
-import { BODY_BYTES_MAX, CLAIMS_BYTES_MAX, SEAL_BATCH_MAX } from './limits.ts';
+import { BODY_SECTION_BYTES_MAX, CLAIMS_BYTES_MAX, SEAL_BATCH_MAX } from './limits.ts';
 
-/** A frame taken apart. All bytes are views of the frame. */
-export type Frame = {
+/** An envelope taken apart, without its proof. All bytes are views of what came. */
+export type Parts = {
   readonly head: Head;
   readonly headBytes: Uint8Array;
   readonly claims: Uint8Array;
   readonly body: Uint8Array;
-  readonly proof: Proof;
 };
+
+export type Frame = Parts & { readonly proof: Proof };
+
+/** A whole batch, as a bundle brings it. */
+export type Batch = { readonly items: readonly Parts[]; readonly signature: Uint8Array };
 
 type Proof = {
   readonly index: number;
@@ -54,18 +57,13 @@ export const SALT_BYTES = 16;
 const SIGNATURE_BYTES = 64;
 const FIXED_BYTES = HEAD_BYTES + 12 + SIGNATURE_BYTES;
 const PATH_HASHES_MAX = Math.log2(SEAL_BATCH_MAX);
-const BODY_SECTION_BYTES_MAX = BODY_BYTES_MAX + SALT_BYTES + TAG_BYTES;
 
 /** The longest frame there is. */
 const FRAME_BYTES_MAX = FIXED_BYTES + PATH_HASHES_MAX * DIGEST_BYTES + CLAIMS_BYTES_MAX + BODY_SECTION_BYTES_MAX;
 
 /** One signature over all of `batch`; one frame for each, in the same order. */
 export function sealBatch(batch: readonly Unsealed[], pair: KeyPair): readonly Uint8Array[] {
-  assert(batch.length >= 1 && batch.length <= SEAL_BATCH_MAX, 'sealBatch: 1 to SEAL_BATCH_MAX envelopes');
-  const levels = levelsOf(batch.map(leafOf));
-  const root = levels.at(-1)?.[0];
-  assert(root !== undefined, 'sealBatch: a root');
-  const signature = signIn('iatp-mesh/1/envelope', pair, signedBytes(batch.length, root));
+  const { signature, levels } = signBatch(batch, pair);
   const read = (level: number, index: number): Digest => {
     const hash = levels[level]?.[index];
     assert(hash !== undefined, 'sealBatch: a node of the tree');
@@ -74,6 +72,24 @@ export function sealBatch(batch: readonly Unsealed[], pair: KeyPair): readonly U
   return batch.map((envelope, index) =>
     joinFrame(envelope, { index, size: batch.length, signature, path: inclusionProof(index, batch.length, read) }),
   );
+}
+
+/** The signature over a batch, and the tree that it covers, leaves first. */
+export function signBatch(
+  batch: readonly Unsealed[],
+  pair: KeyPair,
+): { readonly signature: Uint8Array; readonly levels: readonly (readonly Digest[])[] } {
+  assert(batch.length >= 1 && batch.length <= SEAL_BATCH_MAX, 'signBatch: 1 to SEAL_BATCH_MAX envelopes');
+  const levels = levelsOf(batch.map(({ head, claims }) => leafOf(head, claims)));
+  const root = levels.at(-1)?.[0];
+  assert(root !== undefined, 'signBatch: a root');
+  return { signature: signIn('iatp-mesh/1/envelope', pair, signedBytes(batch.length, root)), levels };
+}
+
+/** Whether `key` signed this whole batch (F2). */
+export function verifyBatch({ items, signature }: Batch, key: PublicKey): boolean {
+  const root = levelsOf(items.map(({ headBytes, claims }) => leafOf(headBytes, claims))).at(-1)?.[0];
+  return root !== undefined && verifyIn('iatp-mesh/1/envelope', key, signedBytes(items.length, root), signature);
 }
 
 /** The parts of a frame, if its lengths agree (F1). The head has its own refusals; nothing else is looked at. */
@@ -118,7 +134,7 @@ export function splitFrame(frame: Uint8Array): Result<Frame, Refusal> {
 
 /** Whether `key` signed the batch that this frame is part of (F2). */
 export function verifyFrame({ headBytes, claims, proof }: Frame, key: PublicKey): boolean {
-  let hash = hashLeaf(concat(headBytes, claims));
+  let hash = leafOf(headBytes, claims);
   let [node, last] = [proof.index, proof.size - 1];
   let step = 0;
   for (; last > 0; node >>= 1, last >>= 1) {
@@ -141,7 +157,7 @@ function joinFrame({ head, claims, body }: Unsealed, { index, size, signature, p
   return concat(head, fixed, signature, ...path, claims, body);
 }
 
-function leafOf({ head, claims }: Unsealed): Digest {
+function leafOf(head: Uint8Array, claims: Uint8Array): Digest {
   return hashLeaf(concat(head, claims));
 }
 

@@ -1,10 +1,11 @@
 /** `ringmesh/mesh`: the names for those who build nodes, gateways and verifiers. */
 
 // Admission
-export { type Admitted, admit, type Check, type EnvelopeRefusal, type NodeView } from './admit.ts';
+export { type Admitted, admit, admitBundle, type Check, type EnvelopeRefusal, type NodeView } from './admit.ts';
 // Agent cards
 export { type AgentCard, checkCard, readCard, toA2aCard, writeCard } from './agent-card.ts';
 // Envelopes
+export { isBundle, splitBundle } from './bundle.ts';
 export { type Claims, decodeClaims, messageDigest } from './claims.ts';
 export { didDocument } from './did-document.ts';
 // Identities
@@ -49,7 +50,15 @@ export { type JwtClaims, type JwtPurpose, type Resolve, readJwt, writeJwt } from
 export { type KeyPurpose, readKeyFile, writeKeyFile } from './key-file.ts';
 // Transports
 export { type Fault, MemoryCarrier } from './memory-transport.ts';
-export { composeMessage, type Message, nodeDid, type Route, type SealingNode, sealMessages } from './message.ts';
+export {
+  composeMessage,
+  type Message,
+  nodeDid,
+  type Route,
+  type SealingNode,
+  sealMessages,
+  sealMessagesAsBundle,
+} from './message.ts';
 export { type NatsPermissions, type NatsUser, natsConfig, natsPermissions } from './nats-config.ts';
 export { connectNats, type NatsOptions } from './nats-transport.ts';
 export { formatUserNkey, type UserNkey } from './nkey.ts';

@@ -62,7 +62,9 @@ export function writeKeyFile(
  */
 export function readKeyFile(path: string, purpose: KeyPurpose, passphrase?: string): KeyPair {
   const text = readPrivately(path);
-  const read = readStrict(utf8(text.replace(/\n$/, '')), text.includes('"kdf"') ? SEALED : PLAIN, 'key.malformed');
+  const line = utf8(text.replace(/\n$/, ''));
+  const isSealed = text.includes('"kdf"');
+  const read = isSealed ? readStrict(line, SEALED, 'key.malformed') : readStrict(line, PLAIN, 'key.malformed');
   if (!read.ok) throw new CodedError('key.malformed', `expected a key file: ${path}: ${read.error.message}`);
   const { value } = read;
   if (value.purpose !== purpose) {

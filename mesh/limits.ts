@@ -71,3 +71,9 @@ export const ARRIVALS_PER_TURN = 8;
 
 /** What the in-memory carrier takes in one message: the default of the broker. */
 export const CARRIED_BYTES_MAX = 1024 * 1024;
+
+/** A body with its salt and, if it is encrypted, its tag. */
+export const BODY_SECTION_BYTES_MAX = BODY_BYTES_MAX + 32;
+
+/** A bundle fits into one message of the broker with room for its subject. */
+export const BUNDLE_BYTES_MAX = CARRIED_BYTES_MAX - 4 * 1024;

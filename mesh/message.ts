@@ -11,6 +11,7 @@ import { assert } from '../runtime/core/assert.ts';
 import type { Millis } from '../runtime/core/brand.ts';
 import { concat } from '../runtime/core/bytes.ts';
 import type { Random } from '../runtime/core/random.ts';
+import { sealBundle } from './bundle.ts';
 import { type Claims, encodeClaims, messageDigest } from './claims.ts';
 import { hashIn } from './domain.ts';
 import { SALT_BYTES, sealBatch, type Unsealed } from './frame.ts';
@@ -66,6 +67,18 @@ export function sealMessages(
   at: Millis,
 ): readonly Uint8Array[] {
   return sealBatch(
+    batch.map(({ message, route }) => unsealed(message, route, node, at)),
+    node.pair,
+  );
+}
+
+/** The same in one message, for one node: a bundle. */
+export function sealMessagesAsBundle(
+  batch: readonly { readonly message: Message; readonly route: Route }[],
+  node: SealingNode,
+  at: Millis,
+): Uint8Array {
+  return sealBundle(
     batch.map(({ message, route }) => unsealed(message, route, node, at)),
     node.pair,
   );
