@@ -30,7 +30,7 @@ import type { Random } from '../core/random.ts';
 import { unwrap } from '../core/result.ts';
 import type { Action } from '../kernel/action.ts';
 import { eventIdOf, newEventId } from '../kernel/event-id.ts';
-import type { Gates } from '../kernel/gate.ts';
+import { type Epochs, type Gates, NO_EPOCHS } from '../kernel/gate.ts';
 import { type Executor, Kernel } from '../kernel/kernel.ts';
 import type { NotOk, Outcome } from '../kernel/outcome.ts';
 import type { EventLog, NewEvent, Recorded, Write } from '../log/event-log.ts';
@@ -78,6 +78,8 @@ export type NodeParts = {
   readonly tools?: readonly ProvidedTool[];
   /** Default: no policy, and so nothing is allowed. */
   readonly gates?: Gates;
+  /** What withdraws authority: a permit of an earlier epoch is worthless. */
+  readonly epochs?: () => Epochs;
   /** How agents without a parent are supervised. */
   readonly supervise?: Supervise;
   /** Default 2 minutes. */
@@ -160,6 +162,7 @@ export class AgentNode implements AsyncDisposable {
   /** Who is watched, by whom, and by which message. */
   readonly #watches = new Map<string, Map<string, string>>();
   readonly #work = new Set<Promise<unknown>>();
+  readonly #serving = new Set<Promise<void>>();
   readonly #root = new AgentView();
   readonly #ended = Promise.withResolvers<Error | undefined>();
   readonly #origin: DigestText;
@@ -172,8 +175,8 @@ export class AgentNode implements AsyncDisposable {
     this.#contracts = new Map(parts.contracts.map((contract) => [contract.name, contract]));
     this.#tools = new Map((parts.tools ?? []).map((provided) => [provided.tool.name, provided]));
     this.#origin = digestText(sha256(utf8(parts.log.origin)));
-    const { log, clock, random, gates = {} } = parts;
-    this.#kernel = new Kernel({ log, clock, random, gates, executorOf: (action) => this.#executorOf(action) });
+    const { log, clock, random, gates = {}, epochs = () => NO_EPOCHS } = parts;
+    this.#kernel = new Kernel({ log, clock, random, gates, epochs, executorOf: (action) => this.#executorOf(action) });
   }
 
   /** Opens a node over a log: whatever its agents had not finished goes on. */
@@ -245,16 +248,15 @@ export class AgentNode implements AsyncDisposable {
   async drain(withinMs = 10_000): Promise<void> {
     if (this.#phase !== 'open') return;
     this.#phase = 'draining';
-    const running = () =>
-      [...this.#known.values()].flatMap(({ live }) => (live?.running === undefined ? [] : [live.running]));
     const { clock } = this.#parts;
     try {
-      const idle = this.#whenIdle();
-      if (running().length > 0) await withDeadline(idle, { clock, limitMs: withinMs, what: 'turns to end' });
+      const idle = Promise.allSettled([...this.#serving, ...this.#accepting.values()]);
+      if (withinMs === 0) throw new DeadlineError('turns to end', 0);
+      await withDeadline(idle, { clock, limitMs: withinMs, what: 'turns to end' });
     } catch (error) {
       if (!(error instanceof DeadlineError)) throw error;
+      for (const { live } of this.#known.values()) live?.running?.abandon();
     }
-    for (const turn of running()) turn.abandon();
     await this.#close(undefined);
   }
 
@@ -486,7 +488,9 @@ export class AgentNode implements AsyncDisposable {
   #kick(live: Live): void {
     if (live.isServing || live.status !== 'ready' || this.#phase !== 'open') return;
     live.isServing = true;
-    this.#track(this.#serve(live));
+    const serving = this.#serve(live).finally(() => this.#serving.delete(serving));
+    this.#serving.add(serving);
+    this.#track(serving);
   }
 
   async #serve(live: Live): Promise<void> {
@@ -1362,15 +1366,10 @@ export class AgentNode implements AsyncDisposable {
   }
 
   #pause(ms: number): Promise<void> {
+    if (ms === 0) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#parts.clock.after(ms, resolve);
     return promise;
-  }
-
-  /** Resolves when no turn runs. */
-  async #whenIdle(): Promise<void> {
-    for (const { live } of this.#known.values()) await live?.running?.ended;
-    await Promise.allSettled(this.#accepting.values());
   }
 
   /** N8. */
