@@ -17,6 +17,9 @@ export type GateName = (typeof GATES)[number];
 /** Counters that move when authority is withdrawn. A permit of an earlier epoch is worthless. */
 export type Epochs = { readonly trust: number; readonly revocation: number; readonly kill: number };
 
+/** Where nothing was ever withdrawn. */
+export const NO_EPOCHS: Epochs = { trust: 0, revocation: 0, kill: 0 };
+
 /** All that a gate may know: values, as of one moment. */
 export type GateRequest = {
   readonly action: Action;

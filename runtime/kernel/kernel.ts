@@ -25,7 +25,7 @@ import { eventType } from '../log/vocabulary.ts';
 import { type Action, actionDigest } from './action.ts';
 import { ABANDONED, ACTION_EVENTS, type ActionDecided, type ActionSettled } from './action-events.ts';
 import { newEventId } from './event-id.ts';
-import { type Decision, decide, type Ending, type Epochs, type GateRequest, type Gates } from './gate.ts';
+import { type Decision, decide, type Ending, type Epochs, type GateRequest, type Gates, NO_EPOCHS } from './gate.ts';
 import { type NotOk, type Outcome, statusOf } from './outcome.ts';
 import { Permit } from './permit.ts';
 import { RefusalMeter } from './refusal-meter.ts';
@@ -51,7 +51,6 @@ export type KernelParts = {
 };
 
 const REFUSALS_FLUSH_MS = 1_000;
-const NO_EPOCHS: Epochs = { trust: 0, revocation: 0, kill: 0 };
 
 export class Kernel implements AsyncDisposable {
   readonly #parts: KernelParts;

@@ -106,14 +106,15 @@ describe('a ring', () => {
     ]);
   });
 
-  test('N7: every change moves the trust epoch, and nothing else does', () => {
+  test('N7: every demotion moves the trust epoch, and nothing else does', () => {
     const { rings, changes, setScore } = world({ score: 900 });
     rings.enter('a', start);
     behave(rings, minutes(10));
     setScore(0);
     rings.assess('a', minutes(11));
     rings.assess('a', minutes(12));
-    expect(rings.epoch).toBe(changes.length);
+    expect(changes.map(({ direction }) => direction)).toEqual(['promoted', 'demoted']);
+    expect(rings.epoch).toBe(1);
   });
 });
 

@@ -4,7 +4,7 @@
  * N5. A ring follows from the agent's own events and the endorsements; nothing else, so a replay gives the same rings.
  * N6. The first violation voids an endorsement. A violation is a denial by policy, ring or kill latch: an act outside the
  *     agent's bounds, attempted. Being too fast is refused and is none.
- * N7. Every change of ring moves the trust epoch, so that no permit survives it.
+ * N7. Every demotion moves the trust epoch, so that no permit survives it. A promotion withdraws nothing.
  */
 import type { Millis } from '../core/brand.ts';
 import { type MachineSnapshot, startMachine, stepMachine } from '../core/machine.ts';
@@ -58,14 +58,21 @@ export class Rings {
     this.#endorsements = new Map(parts.endorsements?.map((endorsement) => [endorsement.agent, endorsement]));
   }
 
-  /** N7: goes up with every change. */
+  /** N7: goes up with every demotion. */
   get epoch(): number {
     return this.#epoch;
   }
 
   /** An agent begins, or is known again after a restart: in ring 3, or where its endorsement opens. */
   enter(agent: string, at: Millis, parent?: string): void {
-    if (this.#standings.has(agent)) return;
+    const known = this.#standings.get(agent);
+    if (known !== undefined) {
+      if (parent !== undefined && known.parent === undefined) {
+        known.parent = parent;
+        this.assess(agent, at); // N3
+      }
+      return;
+    }
     this.#standings.set(agent, { snapshot: startMachine(ringMachine).snapshot, isVoided: false, parent });
     this.#step(agent, { type: 'entered', at });
     const endorsement = this.#endorsements.get(agent);
@@ -105,10 +112,12 @@ export class Rings {
   gate(): Gate {
     return {
       check: ({ action, at }) => {
+        this.enter(action.agent, at);
         this.assess(action.agent, at); // an endorsement may have run out since the last event
         return answerFor(this.ringOf(action.agent), this.#parts.kindOf(action), action);
       },
       observe: ({ action, at }, ending) => {
+        if (action.verb === 'spawn' && ending.type === 'settled') this.enter(childOf(action), at, action.agent);
         if (ending.type === 'settled') this.observe(action.agent, ending.status === 'ok' ? 'clean' : 'failed', at);
         else if (isViolation(ending.verdict, ending.gate)) this.observe(action.agent, 'violated', at);
       },
@@ -132,9 +141,9 @@ export class Rings {
     standing.snapshot = stepMachine(ringMachine, standing.snapshot, event).snapshot;
     const to = this.ringOf(agent);
     if (from === to) return;
-    this.#epoch += 1;
     const at = event.at as Millis;
     const direction = to > from ? 'demoted' : 'promoted';
+    if (direction === 'demoted') this.#epoch += 1;
     this.#parts.onChange?.({ agent, from, to, score: this.scoreOf(agent, at), at, direction });
     for (const [child, { parent }] of this.#standings) if (parent === agent) this.assess(child, at); // N3
   }
@@ -155,6 +164,11 @@ function answerFor(ring: Ring, kind: ActKind, action: Action): GateAnswer {
   if (kind !== 'irreversible' || action.verb !== 'use' || ring === 0) return { verdict: 'allow' };
   const message = `expected an approval for ${action.target}, which cannot be undone`;
   return { verdict: 'escalate', code: 'ring.needs_approval', message };
+}
+
+/** A spawn's target is `<contract>@<agent>`. */
+function childOf({ target }: Action): string {
+  return target.slice(target.indexOf('@') + 1);
 }
 
 const OUTERMOST: Readonly<Record<ActKind, Ring>> = { pure: 3, read: 2, reversible: 2, irreversible: 1 };

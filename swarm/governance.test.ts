@@ -1,0 +1,140 @@
+import { describe, expect, test } from 'vitest';
+import { bundle } from '../policies/bundle/bundle.ts';
+import { policy } from '../policies/document/document.ts';
+import { parseStreamId } from '../runtime/codec/record.ts';
+import type { Millis } from '../runtime/core/brand.ts';
+import { unwrap } from '../runtime/core/result.ts';
+import { ManualClock, seededRandom } from '../runtime/core/simulation.ts';
+import type { Action } from '../runtime/kernel/action.ts';
+import { type Executor, Kernel } from '../runtime/kernel/kernel.ts';
+import { MemoryWorld } from '../runtime/log/memory-log.ts';
+import { jsonOf } from '../runtime/log/upcast.ts';
+import { govern } from './governance.ts';
+
+const live = new AbortController().signal;
+const rules = bundle([
+  policy({
+    name: 'house',
+    layer: 'org',
+    tools: {
+      'file.read': { effects: ['read'], reversibility: 'reversible' },
+      'file.write': { effects: ['write'], reversibility: 'reversible' },
+      'file.erase': { effects: ['write'], reversibility: 'irreversible' },
+    },
+    rules: [{ id: 'files', on: { tool: 'file.*' }, effect: 'allow' }],
+  }),
+]);
+
+/** A node whose agent `clerk` is endorsed for ring 2. Opening it again is what a restart does. */
+async function office() {
+  const clock = new ManualClock();
+  const world = new MemoryWorld(seededRandom(3));
+  let starts = 0;
+  const open = async (bundleNow = () => rules as typeof rules | undefined) => {
+    const { log } = await world.open(clock);
+    const random = seededRandom(++starts);
+    const expiresAt = (clock.now() + 3_600_000) as Millis;
+    const endorsements = [{ agent: 'clerk', ring: 2, trustFloor: 650, expiresAt }] as const;
+    const governance = govern({ log, clock, random, bundle: bundleNow, endorsements });
+    const did: string[] = [];
+    const executor: Executor = {
+      run: async (_, { action }) => {
+        did.push(action.target);
+        return { type: 'ok', value: null };
+      },
+    };
+    const { gates, epochs } = governance;
+    const kernel = new Kernel({ log, clock, random, gates, epochs, executorOf: () => executor });
+    let acts = 0;
+    const act = (target: string, agent = 'clerk') => {
+      const stream = unwrap(parseStreamId(`agent/${agent}`), 'a stream');
+      const action: Action = {
+        key: `${clock.now()}/${acts++}`,
+        agent,
+        actor: log.did,
+        stream,
+        verb: 'use',
+        target,
+        effect: 'idempotent',
+        risk: 1,
+        input: {},
+        withinMs: 1_000,
+      };
+      return kernel.perform(action, live);
+    };
+    const rings = () =>
+      [...log.readStream(unwrap(parseStreamId('ring/clerk'), 'a stream'))].map((record) => [
+        record.type,
+        jsonOf(record, log),
+      ]);
+    return { ...governance, log, act, did, ringEvents: rings };
+  };
+  return { clock, open };
+}
+
+describe('a governed node', () => {
+  test('lets an endorsed agent do on the first day what its ring may', async () => {
+    const { act, rings } = await (await office()).open();
+    expect(await act('file.write')).toMatchObject({ type: 'ok' });
+    expect(rings.ringOf('clerk')).toBe(2);
+  });
+
+  test('keeps an agent that nobody endorsed to what ring 3 may', async () => {
+    const { act, did } = await (await office()).open();
+    expect(await act('file.read', 'stranger')).toMatchObject({ type: 'denied', code: 'ring.too_far_out' });
+    expect(did).toEqual([]);
+  });
+
+  test('V2: demotes at the first act out of bounds, and records it', async () => {
+    const { act, did, rings, recorded, ringEvents } = await (await office()).open();
+    expect(await act('shell.run')).toMatchObject({ type: 'denied' });
+    expect(rings.ringOf('clerk')).toBe(3);
+    expect(await act('file.write')).toMatchObject({ type: 'denied', code: 'ring.too_far_out' });
+    expect(did).toEqual([]);
+    await recorded();
+    expect(ringEvents().map(([type]) => type)).toEqual(['agent.endorsed', 'ring.promoted', 'ring.demoted']);
+    expect(ringEvents().at(-1)?.[1]).toEqual({ agent: 'clerk', from: 2, to: 3, score: 20 });
+  });
+
+  test('V2: a permit of before a demotion is worthless', async () => {
+    const { act, did } = await (await office()).open();
+    const [written, refused] = await Promise.all([act('file.write'), act('shell.run')]);
+    expect(refused).toMatchObject({ type: 'denied' });
+    expect(written.type === 'ok' ? did : []).toHaveLength(written.type === 'ok' ? 1 : 0);
+    expect(await act('file.write')).toMatchObject({ type: 'denied' });
+  });
+
+  test('V1: a restart neither forgives a violation nor forgets clean work', async () => {
+    const { open } = await office();
+    const first = await open();
+    await first.act('shell.run');
+    await first.recorded();
+    await first.log[Symbol.asyncDispose]();
+    const second = await open();
+    expect(second.rings.ringOf('clerk')).toBe(3);
+    expect(await second.act('file.write')).toMatchObject({ type: 'denied', code: 'ring.too_far_out' });
+  });
+
+  test('asks a human for what cannot be undone, and nobody answers: nothing happens', async () => {
+    const { act, did } = await (await office()).open();
+    expect(await act('file.erase')).toMatchObject({ type: 'denied' });
+    expect(did).toEqual([]);
+  });
+
+  test('V3: without a bundle nothing executes', async () => {
+    const { act, did } = await (await office()).open(() => undefined);
+    expect(await act('file.write')).toMatchObject({ type: 'denied' });
+    expect(did).toEqual([]);
+  });
+
+  test('slows an agent down to the rate of its ring', async () => {
+    const { clock, open } = await office();
+    const { act } = await open();
+    const burst = await Promise.all(Array.from({ length: 8 }, () => act('file.read')));
+    expect(burst.every(({ type }) => type === 'ok')).toBe(true);
+    for (let n = 8; n < 40; n++) expect(await act('file.read')).toMatchObject({ type: 'ok' });
+    expect(await act('file.read')).toMatchObject({ type: 'busy' });
+    clock.advance(50);
+    expect(await act('file.read')).toMatchObject({ type: 'ok' });
+  });
+});

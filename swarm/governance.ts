@@ -1,0 +1,128 @@
+/**
+ * What stands between a node's agents and the world, put together: rings, rates, and the policy bundle in force.
+ *
+ * V1. Where the log has been, its rings have been: they are folded from the recorded acts before the first new one.
+ * V2. Every change of ring is recorded. A demotion moves the trust epoch: permits that were made before it are worthless.
+ * V3. Without a bundle nothing is allowed.
+ */
+import type { Bundle } from '../policies/bundle/bundle.ts';
+import { WindowBuckets } from '../policies/gate/buckets.ts';
+import { policyGate } from '../policies/gate/policy-gate.ts';
+import type { JsonValue } from '../runtime/codec/json.ts';
+import { type LogRecord, parseEventType, parseStreamId } from '../runtime/codec/record.ts';
+import type { Millis } from '../runtime/core/brand.ts';
+import type { Clock } from '../runtime/core/clock.ts';
+import type { Random } from '../runtime/core/random.ts';
+import { unwrap } from '../runtime/core/result.ts';
+import type { Action } from '../runtime/kernel/action.ts';
+import { ACTION_EVENTS, type ActionDecided, type ActionSettled } from '../runtime/kernel/action-events.ts';
+import { budgetGate } from '../runtime/kernel/budget-gate.ts';
+import { eventIdOf, newEventId } from '../runtime/kernel/event-id.ts';
+import type { Epochs, GateName, Gates } from '../runtime/kernel/gate.ts';
+import type { Endorsement } from '../runtime/kernel/ring.ts';
+import { type AgentEndorsed, RING_EVENTS, type RingMoved } from '../runtime/kernel/ring-events.ts';
+import { type ActKind, isViolation, type RingChange, Rings } from '../runtime/kernel/rings.ts';
+import type { EventLog } from '../runtime/log/event-log.ts';
+import { jsonOf } from '../runtime/log/upcast.ts';
+
+export type GovernanceParts = {
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The bundle in force; asked for at every decision. */
+  readonly bundle: () => Bundle | undefined;
+  readonly endorsements?: readonly Endorsement[];
+};
+
+export type Governance = {
+  readonly gates: Gates;
+  readonly epochs: () => Epochs;
+  readonly rings: Rings;
+  /** Resolves when what was to be recorded is on disk. */
+  readonly recorded: () => Promise<void>;
+};
+
+/** The gates of a node. */
+export function govern(parts: GovernanceParts): Governance {
+  const { log, clock, endorsements = [] } = parts;
+  let writing: Promise<unknown> = Promise.resolve();
+  let isLive = false;
+  const record = (
+    agent: string,
+    type: string,
+    payload: RingMoved | AgentEndorsed,
+    id = newEventId(clock, parts.random),
+  ): void => {
+    const stream = unwrap(parseStreamId(`ring/${agent}`), 'an agent name makes a stream');
+    const event = {
+      id,
+      type: unwrap(parseEventType(type), 'an event type in the source'),
+      actor: log.did,
+      payload: { type: 'json', value: payload as JsonValue },
+    } as const;
+    // A log that refuses this refuses the next act, too: whoever asks for that hears of it.
+    writing = Promise.allSettled([writing, log.append([{ stream, expected: 'any', events: [event] }])]);
+  };
+  const rings = new Rings({
+    endorsements,
+    kindOf: (action) => kindOf(action, parts.bundle()),
+    onChange: (change) => {
+      if (isLive) record(change.agent, RING_EVENTS[change.direction], movedBy(change)); // V2
+    },
+  });
+  for (const past of log.read()) relive(rings, past, log); // V1
+  isLive = true;
+  for (const { agent, ring, trustFloor, expiresAt } of endorsements) {
+    const payload = { agent, ring, trust_floor: trustFloor, expires_at: expiresAt };
+    record(agent, RING_EVENTS.endorsed, payload, eventIdOf('endorsed', agent, ring, trustFloor, expiresAt));
+  }
+  return {
+    rings,
+    epochs: () => ({ trust: rings.epoch, revocation: 0, kill: 0 }),
+    gates: {
+      ring: rings.gate(),
+      budget: budgetGate({ ringOf: (agent) => rings.ringOf(agent) }),
+      policy: policyGate({
+        bundle: parts.bundle,
+        buckets: new WindowBuckets(),
+        subjectOf: ({ agent }) => ({ ring: rings.ringOf(agent), trust: rings.scoreOf(agent, clock.now()) }),
+      }),
+    },
+    recorded: async () => void (await writing),
+  };
+}
+
+/** What a tool's manifest says about taking an act back; without one, or in doubt, it cannot be. */
+function kindOf(action: Action, bundle: Bundle | undefined): ActKind {
+  if (action.effect === 'pure') return 'pure';
+  const manifest = bundle?.tools.get(action.target);
+  if (manifest === undefined) return 'irreversible';
+  if (manifest.effects.every((effect) => effect === 'read')) return 'read';
+  return manifest.reversibility === 'irreversible' ? 'irreversible' : 'reversible';
+}
+
+function movedBy({ agent, from, to, score }: RingChange): RingMoved {
+  return { agent, from, to, score };
+}
+
+/** What a recorded act means for its agent's ring: the same as when it happened. */
+function relive(rings: Rings, past: LogRecord, log: EventLog): void {
+  const agent = past.stream.slice(past.stream.indexOf('/') + 1);
+  const at: Millis = past.wallMs;
+  if (past.type === 'agent.started') {
+    const { parent } = jsonOf(past, log) as { readonly parent: string | null };
+    rings.enter(agent, at, parent ?? undefined);
+    return;
+  }
+  if (past.type !== ACTION_EVENTS.decided && past.type !== ACTION_EVENTS.settled) return;
+  rings.enter(agent, at);
+  if (past.type === ACTION_EVENTS.settled) {
+    const { status } = jsonOf(past, log) as unknown as ActionSettled;
+    rings.observe(agent, status === 'ok' ? 'clean' : 'failed', at);
+    return;
+  }
+  const { refused } = jsonOf(past, log) as unknown as ActionDecided;
+  if (refused !== null && past.decision !== undefined && isViolation(past.decision.verdict, refused.gate as GateName)) {
+    rings.observe(agent, 'violated', at);
+  }
+}
