@@ -82,7 +82,8 @@ export function parseYaml(text: string, file: string): Result<Source, readonly P
   if (wrong.length > 0) {
     return err(
       wrong.slice(0, FAULTS_MAX).map(({ message, pos: [start, end] }) => {
-        const [first = ''] = message.split('\n');
+        const [line = ''] = message.split('\n');
+        const first = line.includes('call stack') ? 'expected less nesting' : line;
         return faultAt('document.malformed', first.replace(/ at line \d+, column \d+:?$/, ''), { start, end });
       }),
     );

@@ -21,7 +21,7 @@ export interface Buckets {
 const SLOTS = 64;
 const KEYS_MAX = 100_000;
 
-type Window = { readonly slotMs: number; slots: { readonly slot: number; readonly count: number }[] };
+type Window = { readonly slotMs: number; readonly slots: { readonly slot: number; readonly count: number }[] };
 
 export class WindowBuckets implements Buckets {
   readonly #windows = new Map<string, Window>();
@@ -49,10 +49,7 @@ export class WindowBuckets implements Buckets {
 
   #window(key: string, { perMs }: Consume, at: number): Window | undefined {
     const known = this.#windows.get(key);
-    if (known !== undefined) {
-      forget(known, at);
-      return known;
-    }
+    if (known !== undefined) return known;
     if (this.#windows.size >= this.#keysMax) this.#sweep(at);
     if (this.#windows.size >= this.#keysMax) return undefined;
     const window: Window = { slotMs: Math.ceil(perMs / SLOTS), slots: [] };
@@ -62,8 +59,7 @@ export class WindowBuckets implements Buckets {
 
   #sweep(at: number): void {
     for (const [key, window] of this.#windows) {
-      forget(window, at);
-      if (window.slots.length === 0) this.#windows.delete(key);
+      if ((window.slots.at(-1)?.slot ?? -1) < oldestSlot(window, at)) this.#windows.delete(key);
     }
   }
 }
@@ -81,25 +77,28 @@ export function bucketKey(consume: Consume, { subject, action, task }: PolicyReq
   return JSON.stringify([consume.bucket, consume.limit, consume.perMs, consume.by, parts]);
 }
 
-/** A clock that went back makes the window longer, not new. */
-function forget(window: Window, at: number): void {
-  const oldest = Math.floor(at / window.slotMs) - SLOTS;
-  if ((window.slots[0]?.slot ?? oldest) < oldest) window.slots = window.slots.filter(({ slot }) => slot >= oldest);
+/** The first slot that the window still reaches into. */
+function oldestSlot({ slotMs }: Window, at: number): number {
+  return Math.floor(at / slotMs) - SLOTS;
 }
 
-function waitFor({ slots, slotMs }: Window, limit: number, at: number): number {
-  let total = slots.reduce((sum, { count }) => sum + count, 0);
+function waitFor(window: Window, limit: number, at: number): number {
+  const oldest = oldestSlot(window, at);
+  const within = window.slots.filter(({ slot }) => slot >= oldest);
+  let total = within.reduce((sum, { count }) => sum + count, 0);
   if (total < limit) return 0;
-  for (const { slot, count } of slots) {
+  for (const { slot, count } of within) {
     total -= count;
-    if (total < limit) return Math.max(1, (slot + SLOTS + 1) * slotMs - at);
+    if (total < limit) return Math.max(1, (slot + SLOTS + 1) * window.slotMs - at);
   }
-  return slotMs;
+  return window.slotMs;
 }
 
-function count(window: Window, at: number): void {
-  const slot = Math.floor(at / window.slotMs);
-  const last = window.slots.at(-1);
-  if (last === undefined || last.slot < slot) window.slots.push({ slot, count: 1 });
-  else window.slots[window.slots.length - 1] = { slot: last.slot, count: last.count + 1 };
+/** What is taken while the clock is behind counts as taken when it was last seen: going back gives nothing. */
+function count({ slots, slotMs }: Window, at: number): void {
+  const slot = Math.floor(at / slotMs);
+  const last = slots.at(-1);
+  if (last === undefined || last.slot < slot) slots.push({ slot, count: 1 });
+  else slots[slots.length - 1] = { slot: last.slot, count: last.count + 1 };
+  if (slots.length > SLOTS + 1) slots.shift();
 }

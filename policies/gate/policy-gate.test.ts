@@ -1,0 +1,188 @@
+import { describe, expect, test } from 'vitest';
+import { parseDid } from '../../runtime/codec/did.ts';
+import { parseStreamId } from '../../runtime/codec/record.ts';
+import type { Millis } from '../../runtime/core/brand.ts';
+import { unwrap } from '../../runtime/core/result.ts';
+import { ManualClock, seededRandom } from '../../runtime/core/simulation.ts';
+import { type Action, actionDigest } from '../../runtime/kernel/action.ts';
+import { decide as passGates } from '../../runtime/kernel/gate.ts';
+import { Kernel } from '../../runtime/kernel/kernel.ts';
+import { MemoryWorld } from '../../runtime/log/memory-log.ts';
+import type { Bundle } from '../bundle/bundle.ts';
+import { BundleHolder } from '../bundle/bundle-holder.ts';
+import { rules } from '../policy.fixture.ts';
+import { WindowBuckets } from './buckets.ts';
+import { type PolicyHost, policyGate } from './policy-gate.ts';
+
+const actor = unwrap(parseDid('did:example:ada'), 'a DID');
+const stream = unwrap(parseStreamId('agent/ada'), 'a stream');
+const ALLOW_ALL = '- { id: all, on: any, effect: allow }';
+
+function action(over: Partial<Action> = {}): Action {
+  return {
+    key: 't/0',
+    agent: 'ada',
+    actor,
+    stream,
+    verb: 'use',
+    target: 'fs.read',
+    effect: 'pure',
+    risk: 0,
+    input: {},
+    withinMs: 100,
+    ...over,
+  };
+}
+
+function asked(over: Partial<Action> = {}, at = 0) {
+  const acted = action(over);
+  return { action: acted, digest: actionDigest(acted), at: at as Millis, epochs: { trust: 0, revocation: 0, kill: 0 } };
+}
+
+function gateOf(bundle: Bundle | undefined, host: Partial<PolicyHost> = {}) {
+  return policyGate({ bundle: () => bundle, subjectOf: () => ({ ring: 2, trust: 600 }), ...host });
+}
+
+describe('the policy gate', () => {
+  test('answers for a bundle: allow, deny, escalate, with code and rule', () => {
+    const gate = gateOf(
+      rules(
+        `${ALLOW_ALL}\n- { id: no, on: { tool: fs.write }, effect: deny, because: closed }\n- { id: ask, on: { effect: money }, effect: escalate }`,
+      ),
+    );
+
+    expect(gate.check(asked())).toEqual({ verdict: 'allow', rule: 'test/all' });
+    expect(gate.check(asked({ target: 'fs.write' }))).toEqual({
+      verdict: 'deny',
+      code: 'policy.denied',
+      message: 'closed',
+      rule: 'test/no',
+    });
+    expect(gate.check(asked({ target: 'pay.send' }))).toMatchObject({
+      verdict: 'escalate',
+      code: 'policy.escalated',
+      rule: 'test/ask',
+    });
+    expect(gate.check(asked({ target: 'none' }))).toMatchObject({ verdict: 'deny', code: 'policy.unknown_tool' });
+  });
+
+  test('without a bundle nothing is allowed', () => {
+    const gate = gateOf(undefined);
+
+    expect(passGates({ policy: gate }, asked())).toMatchObject({ verdict: 'deny', code: 'policy.missing' });
+    expect(gate.policy).toBeUndefined();
+  });
+
+  test('knows who acts from its host, and how risky the act is from the tool', () => {
+    const bundle = rules(
+      `${ALLOW_ALL}\n- { id: no, on: { agent: did:example:ada, tenant: acme }, when: subject.ring == 3 and action.risk == 2, effect: deny }`,
+    );
+    const gate = gateOf(bundle, {
+      subjectOf: ({ agent }) => ({ ring: agent === 'ada' ? 3 : 1, trust: 1, tenant: 'acme' }),
+    });
+
+    expect(gate.check(asked({ risk: 2 })).verdict).toBe('deny');
+    expect(gate.check(asked({ risk: 1 })).verdict).toBe('allow');
+    expect(gate.check(asked({ risk: 2, agent: 'bob' })).verdict).toBe('allow');
+  });
+
+  test('what an agent says of itself in its arguments changes nothing', () => {
+    const gate = gateOf(rules('- { id: ring-0, on: any, when: subject.ring == 0, effect: allow }'));
+    const claims = { subject: { ring: 0 }, ring: 0, agent_id: 'root', approved: true, notes: { approved: true } };
+
+    expect(gate.check(asked({ input: claims })).verdict).toBe('deny');
+    expect(gate.requestOf(asked({ input: claims }))).toMatchObject({ subject: { ring: 2, name: 'ada' } });
+  });
+
+  test('each verb stands at its own point', () => {
+    const gate = gateOf(rules('- { id: talk, on: { point: agent_message }, effect: allow }'));
+
+    expect(gate.check(asked({ verb: 'ask', target: 'quote.price@desk' })).verdict).toBe('allow');
+    expect(gate.check(asked({ verb: 'tell', target: 'quote.price@desk' })).verdict).toBe('allow');
+    expect(gate.check(asked({ verb: 'spawn', target: 'desk' })).verdict).toBe('deny');
+    expect(gate.check(asked()).verdict).toBe('deny');
+  });
+
+  test('G1: what the host cannot do is denied', () => {
+    const bundle = rules(
+      `${ALLOW_ALL}\n- { id: tell, on: any, effect: oblige, obligations: [{ notify: ops }] }\n- { rateLimit: { limit: 1, per: 1m } }`,
+    );
+
+    expect(gateOf(bundle).check(asked())).toMatchObject({ verdict: 'deny', code: 'policy.obligation_unsupported' });
+    expect(gateOf(bundle, { honours: ['notify'] }).check(asked())).toMatchObject({
+      code: 'policy.obligation_unsupported',
+    });
+    expect(gateOf(bundle, { honours: ['notify'], buckets: new WindowBuckets() }).check(asked()).verdict).toBe('allow');
+  });
+
+  test('G2: what is consumed is taken with the permit, and not by who is refused', () => {
+    const gate = gateOf(rules(`${ALLOW_ALL}\n- { rateLimit: { limit: 2, per: 1m } }`), {
+      buckets: new WindowBuckets(),
+    });
+
+    for (let n = 0; n < 5; n++) expect(gate.check(asked({}, n)).verdict).toBe('allow'); // and refused by a later gate
+    gate.hold?.(asked({}, 10));
+    gate.hold?.(asked({}, 20));
+    expect(gate.check(asked({}, 30))).toMatchObject({
+      verdict: 'deny',
+      code: 'policy.rate_exceeded',
+      retryAfterMs: 60_940,
+    });
+    expect(gate.check(asked({ agent: 'bob', actor: unwrap(parseDid('did:example:bob'), 'a DID') }, 30)).verdict).toBe(
+      'allow',
+    );
+    expect(gate.check(asked({ target: 'crm.lookup' }, 30)).verdict).toBe('allow');
+    expect(gate.check(asked({}, 60_970)).verdict).toBe('allow');
+  });
+});
+
+describe('behind a kernel', () => {
+  async function world(bundle: Bundle) {
+    const clock = new ManualClock();
+    const random = seededRandom(1);
+    const { log } = await new MemoryWorld(random).open(clock);
+    const holder = new BundleHolder(bundle);
+    const policy = policyGate({
+      bundle: () => holder.current,
+      subjectOf: () => ({ ring: 2, trust: 600 }),
+      buckets: new WindowBuckets(),
+    });
+    let runs = 0;
+    const executor = { run: async () => ({ type: 'ok' as const, value: ++runs }) };
+    const kernel = new Kernel({ log, clock, random, gates: { policy }, executorOf: () => executor });
+    const use = (target: string) =>
+      kernel.perform({ ...action({ target }), actor: log.did }, new AbortController().signal);
+    return { use, log, runs: () => runs, holder };
+  }
+
+  test('a decision is on record with its rule and the digest of its bundle', async () => {
+    const bundle = rules(`${ALLOW_ALL}\n- { id: no, on: { tool: fs.write }, effect: deny }`);
+    const { use, log } = await world(bundle);
+
+    await use('fs.read');
+    expect(await use('fs.write')).toMatchObject({ type: 'denied', code: 'policy.denied' });
+
+    const decisions = [...log.readStream(stream)].flatMap(({ decision }) => (decision === undefined ? [] : [decision]));
+    expect(decisions).toMatchObject([
+      { verdict: 'allow', rule: 'test/all', policy: bundle.digest },
+      { verdict: 'deny', code: 'policy.denied', rule: 'test/no', policy: bundle.digest },
+    ]);
+  });
+
+  test('of ten uses at once under a limit of three, three happen', async () => {
+    const { use, runs } = await world(rules(`${ALLOW_ALL}\n- { rateLimit: { limit: 3, per: 1m } }`));
+
+    const outcomes = await Promise.all(Array.from({ length: 10 }, () => use('fs.read')));
+
+    expect(outcomes.filter(({ type }) => type === 'ok')).toHaveLength(3);
+    expect(outcomes.filter(({ type }) => type === 'busy')).toHaveLength(7);
+    expect(runs()).toBe(3);
+  });
+
+  test('what people have to agree to does not happen without them', async () => {
+    const { use, runs } = await world(rules(`${ALLOW_ALL}\n- { id: ask, on: { effect: money }, effect: escalate }`));
+
+    expect(await use('pay.send')).toMatchObject({ type: 'denied', code: 'approval.required' });
+    expect(runs()).toBe(0);
+  });
+});
