@@ -63,9 +63,9 @@ export function someCondition(random: Random, depth = 2): string {
     case 8:
       return `action.reversibility == "${pick(random, REVERSIBILITIES)}"`;
     case 9:
-      return `any(x in args.list: x == ${word} or x == ${number})`;
+      return `any(x in args.list, x == ${word} or x == ${number})`;
     case 10:
-      return `all(x in subject.roles: x == "${pick(random, ROLES)}")`;
+      return `all(x in subject.roles, x == "${pick(random, ROLES)}")`;
     case 11:
       return `subject.tenant == "${pick(random, TENANTS)}"`;
     case 12:

@@ -97,7 +97,7 @@ export function parseRule(
 
 /** A tool that only reads may be used, and one that does anything else may not. */
 function readOnlyRules(id: string, path: Path): Result<readonly ParsedRule[], never> {
-  const onlyReads = 'all(effect in action.effects: effect == "read")';
+  const onlyReads = 'all(effect in action.effects, effect == "read")';
   const head = { point: ['pre_tool', 'post_tool'] };
   const rule = (suffix: string, text: string, effect: RuleEffect): ParsedRule => ({
     id: `${id}.${suffix}`,

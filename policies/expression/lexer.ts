@@ -26,7 +26,7 @@ const SPACE = /[ \t\r\n]+/y;
 const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
 const NUMBER = /\d[\d_]*(\.\d+)?([A-Za-z]+)?/y;
 const STRANGER = /&&|\|\||===|!==|<>|=<|=>|!(?!=)|=(?!=)/y;
-const SYMBOL = /==|!=|<=|>=|[<>()[\].,:+*-]/y;
+const SYMBOL = /==|!=|<=|>=|[<>()[\].,+*-]/y;
 
 /** @throws {ExpressionError} */
 export function tokensOf(text: string): readonly Token[] {

@@ -5,7 +5,7 @@
  * relation = sum [ ("==" | "!=" | "<" | "<=" | ">" | ">=" | ["not"] "in" | ["not"] "like") sum ]
  * sum     = product { ("+" | "-") product }      product = unary { "*" unary }     unary = [ "-" ] primary
  * primary = integer | string | "true" | "false" | "null" | "(" or ")" | "[" [ or { "," or } ] "]"
- *         | ("any" | "all") "(" name "in" sum ":" or ")" | path | path "(" [ or { "," or } ] ")"
+ *         | ("any" | "all") "(" name "in" sum "," or ")" | path | path "(" [ or { "," or } ] ")"
  * path    = name { "." name | "[" (string | integer) "]" }
  */
 import { failAt } from './fault.ts';
@@ -208,12 +208,12 @@ class Parser {
     this.#expect('(');
     const name = this.#next;
     if (name.type !== 'name' || KEYWORDS.has(name.text)) {
-      failAt(name, `expected ${type}(x in list: condition), found ${show(name)}`);
+      failAt(name, `expected ${type}(x in list, condition), found ${show(name)}`);
     }
     this.#at++;
     if (!this.#takeName('in')) failAt(this.#next, `expected "in", found ${show(this.#next)}`);
     const list = this.#sum();
-    this.#expect(':');
+    this.#expect(',');
     const term = this.expression();
     const { end } = this.#expect(')');
     return { type, name: name.text, list, term, start, end };
