@@ -41,6 +41,7 @@ import type { EventLog, NewEvent, Recorded, Snapshot, Write } from './event-log.
 import { Growth } from './growth.ts';
 import { placeOf, runsOf, type Sequence, type Sequenced, Sequencer } from './sequencer.ts';
 import { decodeSnapshot, encodeSnapshot } from './snapshot.ts';
+import { stopError } from './stop-error.ts';
 import type { Batch, LogStore } from './store.ts';
 import { StreamHeads } from './stream-heads.ts';
 import type { LogTree } from './tree.ts';
@@ -433,17 +434,6 @@ export class Journal implements EventLog {
 
 function closedError(): CodedError {
   return new CodedError('log.closed', 'expected an open log');
-}
-
-function stopError(cause: unknown): CodedError {
-  const isFull = /ENOSPC|No space left/.test(String(cause)) || (cause as { code?: unknown })?.code === 28;
-  if (isFull)
-    return new CodedError('log.full', 'expected room on the disk, found none: make room, then open the log again', {
-      cause,
-    });
-  const message =
-    'a write failed or did not end in time, so what is on disk is unknown: open the log again to find out';
-  return new CodedError('log.stopped', message, { cause });
 }
 
 function idReused(id: EventId | undefined): CodedError {

@@ -25,6 +25,7 @@ import type { Random } from '../core/random.ts';
 import { liveness, type ProcessIdentity } from '../core/system.ts';
 import * as layout from './layout.ts';
 import { DamageError } from './recover.ts';
+import { stopError } from './stop-error.ts';
 import type { Batch, Head, LogStore, StreamRun } from './store.ts';
 
 type Table = Database<Uint8Array, Uint8Array>;
@@ -49,6 +50,9 @@ const WINDOW = 256;
  *  first, so that nothing can be written behind a reader. (lmdb-js, asked to, fails, and then never closes the file.) */
 const readers = new Map<string, number>();
 
+/** Pens that this process holds and will never write with again, since a write failed and LMDB takes no more. */
+const abandoned = new Set<string>();
+
 export class LmdbStore implements LogStore {
   readonly origin: Origin;
   readonly isReadOnly: boolean;
@@ -56,6 +60,9 @@ export class LmdbStore implements LogStore {
   readonly #env: RootDatabase<Uint8Array, Uint8Array>;
   readonly #tables: Tables;
   readonly #nonce: string;
+  /** Whether every write that has ended has ended well. */
+  #isSound = true;
+  #underWay = 0;
   /** The records since the last full bundle, and the indexes under which their runs stand. */
   #tail: { records: Uint8Array[]; runs: number[] } = { records: [], runs: [] };
   /** The run read last: what a record of the same bundle needs next. Runs only ever grow, so what is here stays true. */
@@ -235,17 +242,23 @@ export class LmdbStore implements LogStore {
     return Object.fromEntries(rows) as { readonly [Name in keyof Tables]: Usage };
   }
 
+  /** @throws `log.stopped` · `log.full` the pen could not be laid down: all else is well, and whoever comes finds it held by
+   *  a process that is gone */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.isReadOnly) readers.set(this.#directory, (readers.get(this.#directory) ?? 0) - 1);
-    else this.#layDownPen();
-    await this.#env.close();
+    try {
+      if (this.isReadOnly) readers.set(this.#directory, (readers.get(this.#directory) ?? 0) - 1);
+      else this.#layDownPen();
+    } finally {
+      // A write that hangs holds LMDB's lock, and closing would hang with it: then only the end of the process frees the file.
+      if (this.#underWay === 0) await this.#env.close();
+    }
   }
 
   // --- one writer ----------------------------------------------------------------------------------------------------
 
   #takePen(access: WriteAccess): string {
     const nonce = toBase64url(access.random.bytes(16));
-    this.#env.transactionSync(() => {
+    this.#inTransaction(() => {
       this.#mustBeFree(access);
       this.#tables.meta.putSync(KEY.writer, layout.writerValue({ ...access.identity, nonce }));
     });
@@ -254,20 +267,34 @@ export class LmdbStore implements LogStore {
 
   #mustBeFree(access: WriteAccess): void {
     const held = this.#tables.meta.get(KEY.writer);
-    if (held !== undefined && access.takeover !== true) mustBeDead(layout.parseWriter(held), access.identity);
+    if (held === undefined || access.takeover === true) return;
+    const writer = layout.parseWriter(held);
+    if (writer === undefined || !abandoned.has(writer.nonce)) mustBeDead(writer, access.identity);
   }
 
   #layDownPen(): void {
-    this.#env.transactionSync(() => {
+    abandoned.add(this.#nonce);
+    if (!this.#isSound || this.#underWay > 0) return; // LMDB takes no more writes, or would wait for one that hangs
+    this.#inTransaction(() => {
       const held = this.#tables.meta.get(KEY.writer);
       if (held !== undefined && layout.parseWriter(held)?.nonce === this.#nonce)
         this.#tables.meta.removeSync(KEY.writer);
     });
+    abandoned.delete(this.#nonce);
+  }
+
+  #inTransaction(puts: () => void): void {
+    try {
+      this.#env.transactionSync(puts);
+    } catch (error) {
+      throw hasCode(error) ? error : stopError(error);
+    }
   }
 
   /** S1, S2, S3. */
   async #write(puts: () => void): Promise<void> {
-    assert(!this.isReadOnly, 'S3: a store open for writing');
+    assert(!this.isReadOnly && this.#isSound, 'S3: a store open for writing, none of whose writes has failed');
+    this.#underWay += 1;
     try {
       await this.#env.childTransaction(() => {
         const held = this.#tables.meta.get(KEY.writer);
@@ -276,8 +303,10 @@ export class LmdbStore implements LogStore {
       });
       await this.#env.flushed;
     } catch (error) {
-      observeCommitError(error);
-      throw error;
+      this.#isSound = false;
+      throw await causeOf(error);
+    } finally {
+      this.#underWay -= 1;
     }
   }
 
@@ -356,7 +385,10 @@ function openEnvironment(
       encoding: 'binary',
       keyEncoding: 'binary',
       readOnly: isReadOnly,
-      ...(isNoSync ? { noSync: true, overlappingSync: false } : {}),
+      // One commit is under way at a time, so there is nothing for its sync to overlap with. And with LMDB's own order, sync
+      // before the new root shows, whoever reads first after a power cut finds only what was flushed.
+      overlappingSync: false,
+      noSync: isNoSync,
     });
   } catch (error) {
     // biome-ignore lint/style/useErrorCause: the cause is there, as the third argument.
@@ -420,10 +452,10 @@ function fenced(): CodedError {
   );
 }
 
-/** lmdb-js hangs a second promise on a failed commit; unobserved, its rejection would end the process before anyone could
- *  say what happened. */
-function observeCommitError(error: unknown): void {
+/** lmdb-js rejects a failed commit with an error that says nothing, and hangs a promise on it that rejects with the reason.
+ *  Unobserved, that second rejection would end the process before anyone could say what happened. */
+function causeOf(error: unknown): unknown {
   const second: unknown =
     typeof error === 'object' && error !== null && 'commitError' in error ? error.commitError : undefined;
-  if (second instanceof Promise) second.catch(() => undefined);
+  return second instanceof Promise ? second.then(() => error).catch((reason: unknown) => reason) : error;
 }

@@ -3,7 +3,7 @@
  * and starve. One line each, written at once and never buffered:
  *
  * ```
- * open SIZE · ack INDEX COUNT NUMBER · signed SIZE · fail CODE CAUSE · closed
+ * open SIZE · ack INDEX COUNT NUMBER · signed SIZE · fail CODE CAUSE · at WHERE · closed · again SIZE
  * ```
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
@@ -33,18 +33,28 @@ export type WriterTask = OpenOptions & {
   readonly signEvery: number;
   /** One event in so many has a payload that becomes a blob; 0 for none. */
   readonly blobEvery: number;
+  /** Opens the log once more in the end, says `again SIZE`, and closes it. */
+  readonly reopens?: boolean;
+  /** Where it waits to be let go once more: said as `at WHERE`. */
+  readonly stopAt?: 'opened' | 'appended';
 };
 
 /** Runs the task once a line arrives on standard input, so that a test can start a process before it needs one. */
 export async function runWriter(task: WriterTask): Promise<void> {
-  readSync(0, new Uint8Array(1));
+  waitForGo();
   const ports = { clock: systemClock, random: systemRandom, identity: thisProcess() };
   try {
     const log = await openLog(task.directory, task, ports);
     say(`open ${log.size}`);
+    if (task.stopAt === 'opened') standAt('opened');
     await Promise.all(Array.from({ length: task.callers }, (_, caller) => runCaller(task, caller, log)));
+    if (task.stopAt === 'appended') standAt('appended');
     await log[Symbol.asyncDispose]();
     say('closed');
+    if (task.reopens !== true) return;
+    standAt('closed');
+    await using again = await openLog(task.directory, task, ports);
+    say(`again ${again.size}`);
   } catch (error) {
     sayFailure(error);
   }
@@ -73,6 +83,15 @@ function grown(one: NewEvent, n: number, blobEvery: number): NewEvent {
   if (blobEvery === 0 || n % blobEvery !== 0) return one;
   const bytes = new Uint8Array(5_000 + (n % 1_000)).fill(n % 251);
   return event(n, { payload: { type: 'bytes', media: 'application/octet-stream', bytes } });
+}
+
+function standAt(where: string): void {
+  say(`at ${where}`);
+  waitForGo();
+}
+
+function waitForGo(): void {
+  readSync(0, new Uint8Array(1));
 }
 
 function say(line: string): void {
@@ -145,7 +164,7 @@ export function startWriter(host: Host, task: WriterTask, through: readonly stri
     look();
     return promise;
   };
-  return { child, lines, said, go: () => child.stdin.end('\n'), ended, acks: () => lines.flatMap(ackOf) };
+  return { child, lines, said, go: () => void child.stdin.write('\n'), ended, acks: () => lines.flatMap(ackOf) };
 }
 
 function ackOf(line: string): readonly Ack[] {
