@@ -69,4 +69,5 @@ export type { Decision, Gate, GateAnswer, GateName, GateRequest, Gates } from '.
 export type { NotOk, Outcome } from './kernel/outcome.ts';
 // The log
 export type { EventLog, ExpectedVersion, NewEvent, Recorded, Snapshot, Write } from './log/event-log.ts';
+export { type LogReport, verifyLog } from './log/fsck.ts';
 export { createLog, openLog, openReader, succeedLog } from './log/log-directory.ts';

@@ -46,6 +46,8 @@ export const REGISTRY_LIMITS: RegistryLimits = {
 };
 
 const REDIRECTS_MAX = 3;
+/** As many as npm opens to one host. */
+const SOCKETS_MAX = 15;
 const RETRY_AFTER_MS_MAX = 20_000;
 
 export type RegistryPorts = {
@@ -78,8 +80,8 @@ export class Registry implements Disposable {
     const { cafile } = ports.config;
     const ca = cafile === undefined ? {} : { ca: readFileSync(cafile) };
     this.#agents = {
-      'http:': new HttpAgent({ keepAlive: true, proxyEnv }),
-      'https:': new HttpsAgent({ keepAlive: true, proxyEnv, ...ca }),
+      'http:': new HttpAgent({ keepAlive: true, maxSockets: SOCKETS_MAX, proxyEnv }),
+      'https:': new HttpsAgent({ keepAlive: true, maxSockets: SOCKETS_MAX, proxyEnv, ...ca }),
     };
   }
 

@@ -1,0 +1,117 @@
+/**
+ * The three agents of an audit and the tools they use, as values without code: what callers, policies and hosts import.
+ *
+ * The coordinator reads the lock, shares its packages out, and knows at any moment which are waiting, out, judged or
+ * failed. Researchers fetch and judge. The reporter writes. Each batch of work is a message, each result a fact in the log.
+ */
+import { contract, tool } from 'ringmesh/runtime';
+import { z } from 'zod';
+import { Lock, LockedPackage } from './lock-file.ts';
+import { PackageFacts } from './package-document.ts';
+import { Audit, AuditedPackage } from './report.ts';
+
+/** Packages in one message. With four at once and four researchers as many requests are open as npm itself opens. */
+export const BATCH_PACKAGES = 4;
+/** Names in one page of results. */
+export const PAGE_NAMES = 50;
+export const RESEARCHERS_MAX = 16;
+
+export const readLock = tool('lock.read', { in: z.strictObject({}), out: Lock, effect: 'idempotent', within: '20s' });
+
+export const fetchFacts = tool('registry.facts', {
+  in: z.strictObject({ name: z.string(), versions: z.array(z.string()).max(1_000) }),
+  out: z.discriminatedUnion('type', [
+    z.strictObject({ type: z.literal('facts'), facts: PackageFacts }),
+    z.strictObject({ type: z.literal('absent') }),
+  ]),
+  effect: 'idempotent',
+  risk: 1,
+  within: '2m',
+});
+
+export const writeReport = tool('report.write', {
+  in: z.strictObject({ path: z.string(), text: z.string() }),
+  out: z.strictObject({ path: z.string(), bytes: z.int(), digest: z.string(), isChanged: z.boolean() }),
+  effect: 'idempotent',
+  risk: 1,
+  within: '30s',
+});
+
+const id = z.string();
+const Job = z.strictObject({ name: z.string(), locked: z.array(LockedPackage) });
+const Failure = z.strictObject({ code: z.string(), message: z.string() });
+const Judgement = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('judged'), name: z.string(), packages: z.array(AuditedPackage) }),
+  z.strictObject({ type: z.literal('failed'), name: z.string(), failure: Failure }),
+]);
+const Written = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('written'), files: z.array(z.string()) }),
+  z.strictObject({ type: z.literal('unwritten'), failure: Failure }),
+]);
+
+export type Job = z.infer<typeof Job>;
+export type Judgement = z.infer<typeof Judgement>;
+export type Written = z.infer<typeof Written>;
+
+export const Coordinator = contract('audit-coordinator', {
+  messages: {
+    /** Begins an audit of the lock, or goes on with the one that is unfinished. `seen` is an audit that the caller knows
+     *  to be unfinished, so that one which ends just now is not begun anew. */
+    begin: {
+      in: z.strictObject({ researchers: z.int().min(1).max(RESEARCHERS_MAX), seen: id.nullable() }),
+      out: z.strictObject({ audit: id, isNew: z.boolean() }),
+      within: '60s',
+    },
+    /** From a researcher: what became of a batch. */
+    judged: { in: z.strictObject({ audit: id, researcher: z.string(), judgements: z.array(Judgement) }) },
+    /** From the reporter, which reads the results in parts: one message holds at most a mebibyte. */
+    page: {
+      in: z.strictObject({ audit: id, from: z.int().nonnegative() }),
+      out: z.strictObject({ content: Audit, next: z.int().nullable() }),
+    },
+    /** From the reporter. */
+    written: { in: z.strictObject({ audit: id, written: Written }) },
+    /** From the clock: what has been out for too long is given up. */
+    tick: { in: z.strictObject({ audit: id }) },
+  },
+  events: {
+    Begun: z.strictObject({
+      audit: id,
+      at: z.int(),
+      lock: Lock.pick({ digest: true, lockfileVersion: true, skipped: true }),
+      jobs: z.array(Job),
+    }),
+    Resumed: z.strictObject({}),
+    Staffed: z.strictObject({ researcher: z.string() }),
+    Dismissed: z.strictObject({ researcher: z.string() }),
+    Shared: z.strictObject({ researcher: z.string(), names: z.array(z.string()) }),
+    Judged: z.strictObject({ judgements: z.array(Judgement) }),
+    Ticked: z.strictObject({}),
+    Collected: z.strictObject({}),
+    Written: z.strictObject({ isComplete: z.boolean(), written: Written }),
+  },
+  uses: { readLock },
+});
+
+export const Researcher = contract('audit-researcher', {
+  messages: {
+    research: { in: z.strictObject({ audit: id, at: z.int(), jobs: z.array(Job).max(BATCH_PACKAGES) }) },
+  },
+  uses: { fetchFacts },
+});
+
+export const Reporter = contract('audit-reporter', {
+  messages: { report: { in: z.strictObject({ audit: id }) } },
+  uses: { writeReport },
+});
+
+/** A message waits this long for an agent that is not there: as long as a run may be put off. */
+export const RETRY_FOR = { retryFor: '7d' } as const;
+
+/** Where the agents live. */
+export const COORDINATOR = 'audit';
+export const REPORTER = 'audit/reporter';
+
+export function researcherName(n: number): string {
+  return `audit/researcher-${n}`;
+}

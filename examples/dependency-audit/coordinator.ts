@@ -1,0 +1,265 @@
+/**
+ * Reads the lock, shares its packages out, collects what comes back, and has the report written.
+ *
+ * C1. A job is waiting, out, judged or failed. `judged` is final for an audit: its packages are not fetched again.
+ * C2. A researcher has at most one batch out. Whoever is done first gets the next one, so a slow one holds up only itself.
+ * C3. Every audit ends: what stays out for ten ticks fails with a name, and so does a report that nobody writes.
+ * C4. An audit is finished when its report is written and nothing has failed. One that is not is gone on with.
+ *
+ * All this is the fold of the coordinator's facts, so it survives whatever happens to the process.
+ */
+import { type ContextOf, fail, implement, refTo } from 'ringmesh/runtime';
+import {
+  BATCH_PACKAGES,
+  Coordinator,
+  type Job,
+  type Judgement,
+  PAGE_NAMES,
+  REPORTER,
+  RETRY_FOR,
+  Reporter,
+  Researcher,
+  researcherName,
+  type Written,
+} from './contracts.ts';
+import type { Lock, LockedPackage } from './lock-file.ts';
+import type { Audit } from './report.ts';
+
+type Progress =
+  | { readonly type: 'waiting' }
+  | { readonly type: 'out'; readonly researcher: string; readonly ticks: number }
+  | Judgement;
+
+type Running = {
+  readonly audit: string;
+  readonly at: number;
+  readonly lock: Pick<Lock, 'digest' | 'lockfileVersion' | 'skipped'>;
+  readonly jobs: readonly (Job & { readonly progress: Progress })[];
+  readonly researchers: readonly string[];
+  /** The last report that was written has everything. */
+  readonly isComplete: boolean;
+  readonly report: { readonly type: 'none' } | { readonly type: 'asked'; readonly ticks: number } | Written;
+};
+
+type State = { readonly running: Running | null };
+type Ctx = ContextOf<typeof Coordinator, State>;
+
+const TICK = '30s';
+const TICKS_MAX = 10;
+
+export const coordinator = implement(Coordinator, {
+  state: (): State => ({ running: null }),
+  evolve: {
+    Begun: (_, { audit, at, lock, jobs }): State => ({
+      running: {
+        audit,
+        at,
+        lock,
+        jobs: jobs.map((job) => ({ ...job, progress: { type: 'waiting' } })),
+        researchers: [],
+        report: { type: 'none' },
+        isComplete: false,
+      },
+    }),
+    Resumed: (state) =>
+      change(state, (running) => ({
+        ...withProgress(running, ({ progress }) => (progress.type === 'failed' ? { type: 'waiting' } : progress)),
+        report: { type: 'none' },
+      })),
+    Staffed: (state, { researcher }) =>
+      change(state, (running) => ({ ...running, researchers: [...running.researchers, researcher] })),
+    Dismissed: (state, { researcher }) =>
+      change(state, (running) => ({
+        ...running,
+        researchers: running.researchers.filter((one) => one !== researcher),
+      })),
+    Shared: (state, { researcher, names }) =>
+      change(state, (running) =>
+        withProgress(running, ({ name, progress }) =>
+          names.includes(name) ? { type: 'out', researcher, ticks: 0 } : progress,
+        ),
+      ),
+    Judged: (state, { judgements }) => {
+      const judged = new Map(judgements.map((one) => [one.name, one]));
+      return change(state, (running) =>
+        withProgress(
+          running,
+          ({ name, progress }) => (progress.type === 'judged' ? progress : (judged.get(name) ?? progress)), // C1
+        ),
+      );
+    },
+    Ticked: (state) =>
+      change(state, (running) => ({
+        ...withProgress(running, ({ progress }) =>
+          progress.type === 'out' ? { ...progress, ticks: progress.ticks + 1 } : progress,
+        ),
+        report:
+          running.report.type === 'asked' ? { ...running.report, ticks: running.report.ticks + 1 } : running.report,
+      })),
+    Collected: (state) => change(state, (running) => ({ ...running, report: { type: 'asked', ticks: 0 } })),
+    Written: (state, { isComplete, written }) =>
+      change(state, (running) => ({ ...running, isComplete, report: written })),
+  },
+  on: {
+    async begin({ researchers, seen }, ctx) {
+      const lock = await ctx.use.readLock({});
+      if (lock.type !== 'ok') return lock;
+      const { running } = ctx.state();
+      const isSame = running?.lock.digest === lock.value.digest;
+      const isNew = running === null || !isSame || (running.isComplete && running.audit !== seen);
+      if (running === null || isNew) {
+        const { digest, lockfileVersion, skipped, packages } = lock.value;
+        const begun = {
+          audit: ctx.id(),
+          at: ctx.now(),
+          lock: { digest, lockfileVersion, skipped },
+          jobs: jobsOf(packages),
+        };
+        ctx.emit('Begun', begun);
+      } else if (running.isComplete) {
+        return { audit: running.audit, isNew };
+      } else {
+        ctx.emit('Resumed', {});
+      }
+      const audit = ctx.state().running?.audit ?? '';
+      await staff(ctx, researchers);
+      ctx.every(timerOf(audit), TICK, 'tick', { audit });
+      await goOn(ctx);
+      return { audit, isNew };
+    },
+
+    async judged({ audit, judgements }, ctx) {
+      if (ctx.state().running?.audit !== audit) return;
+      ctx.emit('Judged', { judgements });
+      await goOn(ctx);
+    },
+
+    async tick({ audit }, ctx) {
+      if (ctx.state().running?.audit !== audit) return ctx.cancel(timerOf(audit));
+      ctx.emit('Ticked', {});
+      giveUp(ctx);
+      await goOn(ctx);
+    },
+
+    page({ audit, from }, ctx) {
+      const { running } = ctx.before;
+      if (running?.audit !== audit) return fail('audit.replaced', 'another audit has begun');
+      const next = from + PAGE_NAMES;
+      const content = contentOf(running, running.jobs.slice(from, next));
+      return { content, next: next < running.jobs.length ? next : null };
+    },
+
+    written({ audit, written }, ctx) {
+      const { running } = ctx.state();
+      if (running?.audit === audit && running.report.type === 'asked') finish(ctx, running, written);
+    },
+  },
+});
+
+/** Whoever is missing of the researchers and the reporter is started; all are children of the coordinator. */
+async function staff(ctx: Ctx, researchers: number): Promise<void> {
+  await ctx.spawn(Reporter, REPORTER);
+  for (let n = 1; n <= researchers; n += 1) {
+    const researcher = researcherName(n);
+    const spawned = await ctx.spawn(Researcher, researcher);
+    const isKnown = ctx.state().running?.researchers.includes(researcher) === true;
+    if (spawned.type === 'ok' && !isKnown) ctx.emit('Staffed', { researcher });
+  }
+}
+
+/** Gives work to whoever has none (C2); with none left, has the report written. */
+async function goOn(ctx: Ctx): Promise<void> {
+  const { running } = ctx.state();
+  if (running === null || running.report.type !== 'none') return;
+  for (const researcher of idleOf(running)) await share(ctx, researcher);
+  if (ctx.state().running?.researchers.length === 0) {
+    giveBack(ctx, jobsThatAre(ctx, 'waiting'), { code: 'audit.unstaffed', message: 'no researcher is left' });
+  }
+  const open = jobsThatAre(ctx, 'waiting', 'out');
+  if (open.length > 0) return;
+  const told = await ctx.tell(refTo(Reporter, REPORTER)).report({ audit: running.audit }, RETRY_FOR);
+  ctx.emit('Collected', {});
+  if (told.type !== 'ok')
+    finish(ctx, running, {
+      type: 'unwritten',
+      failure: { code: told.type, message: 'the reporter could not be told' },
+    });
+}
+
+async function share(ctx: Ctx, researcher: string): Promise<void> {
+  const { running } = ctx.state();
+  const batch = jobsThatAre(ctx, 'waiting').slice(0, BATCH_PACKAGES);
+  if (running === null || batch.length === 0) return;
+  const jobs = batch.map(({ name, locked }) => ({ name, locked }));
+  const { audit, at } = running;
+  const told = await ctx.tell(refTo(Researcher, researcher)).research({ audit, at, jobs }, RETRY_FOR);
+  if (told.type === 'ok') ctx.emit('Shared', { researcher, names: jobs.map(({ name }) => name) });
+  else giveBack(ctx, jobs, { code: told.type, message: `${researcher} could not be told` });
+}
+
+/** C3. */
+function giveUp(ctx: Ctx): void {
+  const { running } = ctx.state();
+  if (running === null) return;
+  const silent = running.jobs.filter(({ progress }) => progress.type === 'out' && progress.ticks >= TICKS_MAX);
+  giveBack(ctx, silent, { code: 'audit.silent', message: 'its researcher did not answer' });
+  for (const { progress } of silent) {
+    const { running: now } = ctx.state();
+    if (progress.type === 'out' && now?.researchers.includes(progress.researcher) === true) {
+      ctx.emit('Dismissed', { researcher: progress.researcher }); // whoever was silent once gets no more work
+    }
+  }
+  const { report } = running;
+  if (report.type !== 'asked' || report.ticks < TICKS_MAX) return;
+  finish(ctx, running, {
+    type: 'unwritten',
+    failure: { code: 'audit.silent', message: 'the reporter did not answer' },
+  });
+}
+
+function giveBack(ctx: Ctx, jobs: readonly Job[], failure: { code: string; message: string }): void {
+  if (jobs.length > 0) ctx.emit('Judged', { judgements: jobs.map(({ name }) => ({ type: 'failed', name, failure })) });
+}
+
+function finish(ctx: Ctx, running: Running, written: Written): void {
+  const isComplete = written.type === 'written' && running.jobs.every(({ progress }) => progress.type === 'judged');
+  ctx.emit('Written', { isComplete, written });
+  ctx.cancel(timerOf(running.audit));
+}
+
+function idleOf(running: Running): readonly string[] {
+  const busy = new Set(running.jobs.map(({ progress }) => (progress.type === 'out' ? progress.researcher : '')));
+  return running.researchers.filter((researcher) => !busy.has(researcher));
+}
+
+function jobsThatAre(ctx: Ctx, ...types: readonly Progress['type'][]): readonly Job[] {
+  return ctx.state().running?.jobs.filter(({ progress }) => types.includes(progress.type)) ?? [];
+}
+
+/** One job per name: the registry has one document for all versions of it. */
+function jobsOf(packages: readonly LockedPackage[]): Job[] {
+  return [...Map.groupBy(packages, ({ name }) => name)].map(([name, locked]) => ({ name, locked }));
+}
+
+function contentOf({ at, lock }: Running, jobs: Running['jobs']): Audit {
+  const { digest, lockfileVersion, skipped } = lock;
+  return {
+    at,
+    lock: { digest, lockfileVersion },
+    audited: jobs.flatMap(({ progress }) => (progress.type === 'judged' ? progress.packages : [])),
+    missing: jobs.flatMap(({ name, progress }) => (progress.type === 'failed' ? [{ name, ...progress.failure }] : [])),
+    skipped,
+  };
+}
+
+function change(state: State, how: (running: Running) => Running): State {
+  return state.running === null ? state : { running: how(state.running) };
+}
+
+function withProgress(running: Running, next: (job: Running['jobs'][number]) => Progress): Running {
+  return { ...running, jobs: running.jobs.map((job) => ({ ...job, progress: next(job) })) };
+}
+
+function timerOf(audit: string): string {
+  return `tick/${audit}`;
+}

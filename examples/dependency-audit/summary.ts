@@ -1,0 +1,95 @@
+/** What a run says at its end, for people and as data. */
+import { join } from 'node:path';
+import type { LogReport } from 'ringmesh/runtime';
+import { SEVERITIES, type Severity } from './judge.ts';
+import type { AuditOptions } from './options.ts';
+import { doneOf, findingsOf, type Ledger, packagesOf, type Verdicts } from './progress.ts';
+
+export type Summary = {
+  readonly audit: string;
+  readonly isNew: boolean;
+  readonly isComplete: boolean;
+  /** Names are asked about; packages are names in a version. */
+  readonly names: { readonly total: number; readonly judged: number; readonly failed: number };
+  readonly packages: number;
+  readonly skipped: number;
+  readonly findings: Readonly<Record<Severity, number>>;
+  readonly actions: Verdicts;
+  readonly failures: readonly { readonly name: string; readonly code: string }[];
+  /** Empty where no report could be written, with the reason. */
+  readonly reports: readonly string[];
+  readonly unwritten: { readonly code: string; readonly message: string } | null;
+  readonly log: {
+    readonly directory: string;
+    readonly origin: string;
+    readonly size: number;
+    readonly root: string | null;
+  };
+  readonly isVerified: boolean;
+  readonly problems: readonly string[];
+};
+
+export function summaryOf(
+  { ledger, isNew }: { readonly ledger: Ledger; readonly isNew: boolean },
+  verified: LogReport,
+  options: Pick<AuditOptions, 'out' | 'log'>,
+): Summary {
+  const { progress } = ledger;
+  if (progress?.end === undefined) throw new Error('expected an audit that has ended');
+  const { written, isComplete } = progress.end;
+  const isVerified = verified.problemCount === 0 && verified.anchor === 'agrees';
+  return {
+    audit: progress.audit,
+    isNew,
+    isComplete,
+    names: { total: progress.total, ...doneOf(progress) },
+    packages: packagesOf(progress),
+    skipped: progress.skipped,
+    findings: findingsOf(progress),
+    actions: ledger.verdicts,
+    failures: [...progress.results.values()].flatMap((one) =>
+      one.type === 'failed' ? [{ name: one.name, code: one.failure.code }] : [],
+    ),
+    reports: written.type === 'written' ? written.files.map((file) => join(options.out, file)) : [],
+    unwritten: written.type === 'unwritten' ? written.failure : null,
+    log: { directory: options.log, origin: verified.origin, size: verified.size, root: verified.root ?? null },
+    isVerified,
+    problems: verified.problems.map(({ code, message }) => `${code}: ${message}`),
+  };
+}
+
+export function exitCodeOf(summary: Summary, failOn: Severity | undefined): 0 | 1 | 3 | 4 | 5 {
+  if (!summary.isVerified) return 5;
+  if (summary.unwritten !== null) return 1;
+  if (!summary.isComplete) return 3;
+  const severe = failOn === undefined ? [] : SEVERITIES.slice(0, SEVERITIES.indexOf(failOn) + 1);
+  return severe.some((severity) => summary.findings[severity] > 0) ? 4 : 0;
+}
+
+const FAILURES_SHOWN = 10;
+
+export function formatSummary(summary: Summary, isJson: boolean): string {
+  if (isJson) return `${JSON.stringify(summary)}\n`;
+  const { names, findings, actions, log, failures } = summary;
+  const rows: readonly (readonly [string, string])[] = [
+    ['audit', `${summary.audit}, ${summary.isNew ? 'new' : 'gone on with'}${summary.isComplete ? '' : ', incomplete'}`],
+    [
+      'packages',
+      `${summary.packages} audited under ${names.judged} of ${names.total} names, ${summary.skipped} entries skipped`,
+    ],
+    ['findings', SEVERITIES.map((severity) => `${findings[severity]} ${severity}`).join(', ')],
+    ['actions', `${actions.allow} allowed, ${actions.deny} denied, ${actions.escalate} escalated`],
+    ...failures.slice(0, FAILURES_SHOWN).map(({ name, code }) => ['missing', `${name}: ${code}`] as const),
+    ...(failures.length > FAILURES_SHOWN ? [['missing', `and ${failures.length - FAILURES_SHOWN} more`] as const] : []),
+    ...summary.reports.map((path) => ['report', path] as const),
+    ...(summary.unwritten === null
+      ? []
+      : [['no report', `${summary.unwritten.code}: ${summary.unwritten.message}`] as const]),
+    ['log', `${log.directory}, ${log.size} events of ${log.origin}`],
+    ['root', log.root ?? 'none'],
+    ['verified', summary.isVerified ? 'yes: every record, tile and checkpoint, and the anchor' : 'NO'],
+    ...summary.problems.map((problem) => ['problem', problem] as const),
+    ...(summary.isComplete ? [] : [['next', 'run it again: only what is missing is fetched'] as const]),
+  ];
+  return rows.map(([name, value]) => `${name.padEnd(10)} ${value}\n`).join('');
+}
