@@ -12,23 +12,22 @@
  */
 import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Database, open, type RootDatabase } from 'lmdb';
+import type { RootDatabase } from 'lmdb';
 import type { Origin } from '../codec/checkpoint.ts';
 import { type Digest, formatDigest, sha256 } from '../codec/digest.ts';
 import type { EventId, StreamId } from '../codec/record.ts';
-import { decodeBundle, encodeBundle, TILE_WIDTH } from '../codec/tile.ts';
 import { assert } from '../core/assert.ts';
 import type { Millis } from '../core/brand.ts';
 import { toBase64url, utf8 } from '../core/bytes.ts';
-import { CodedError, hasCode, messageOf } from '../core/errors.ts';
+import { CodedError, hasCode } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
 import { liveness, type ProcessIdentity } from '../core/system.ts';
+import { Entries } from './entries.ts';
 import * as layout from './layout.ts';
+import { openEnvironment, openTables, type Tables, type Usage, usageOf } from './lmdb-tables.ts';
 import { DamageError } from './recover.ts';
 import { stopError } from './stop-error.ts';
 import type { Batch, Head, LogStore, StreamRun } from './store.ts';
-
-type Table = Database<Uint8Array, Uint8Array>;
 
 export type LmdbAccess = { readonly mode: 'read' } | WriteAccess;
 
@@ -63,10 +62,7 @@ export class LmdbStore implements LogStore {
   /** Whether every write that has ended has ended well. */
   #isSound = true;
   #underWay = 0;
-  /** The records since the last full bundle, and the indexes under which their runs stand. */
-  #tail: { records: Uint8Array[]; runs: number[] } = { records: [], runs: [] };
-  /** The run read last: what a record of the same bundle needs next. Runs only ever grow, so what is here stays true. */
-  #lastRead: { first: number; records: readonly Uint8Array[] } = { first: 0, records: [] };
+  readonly #entries: Entries;
 
   /** Makes the environment of a new log in an empty or missing directory. @throws `log.exists` */
   static async create(directory: string, origin: Origin): Promise<void> {
@@ -108,7 +104,7 @@ export class LmdbStore implements LogStore {
       if (origin === undefined) throw new DamageError('format', 'expected a log of format 1');
       this.origin = origin;
       this.#nonce = access.mode === 'write' ? this.#takePen(access) : '';
-      this.#tail = this.#readTail();
+      this.#entries = new Entries(this.#tables.entries, this.head().size);
       if (this.isReadOnly) readers.set(this.#directory, (readers.get(this.#directory) ?? 0) + 1);
     } catch (error) {
       void this.#env.close();
@@ -124,7 +120,7 @@ export class LmdbStore implements LogStore {
   }
 
   async commit(batch: Batch): Promise<void> {
-    const { tables, packed } = { tables: this.#tables, packed: this.#pack(batch) };
+    const [tables, packed] = [this.#tables, this.#entries.pack(batch)];
     await this.#write(() => {
       for (const [first, bytes] of packed.puts) void tables.entries.put(layout.u64(first), bytes);
       for (const first of packed.removes) void tables.entries.remove(layout.u64(first));
@@ -135,15 +131,11 @@ export class LmdbStore implements LogStore {
       for (const blob of batch.blobs) void tables.blobs.put(blob.digest, blob.bytes);
       void tables.meta.put(KEY.head, layout.headValue(batch.head));
     });
-    this.#tail = packed.tail;
+    this.#entries.packed(packed);
   }
 
-  *records(from: number, to: number): Generator<Uint8Array> {
-    for (let index = from; index < to; index++) {
-      const record = this.#record(index);
-      if (record === undefined) return;
-      yield record;
-    }
+  records(from: number, to: number): Iterable<Uint8Array> {
+    return this.#entries.records(from, to);
   }
 
   *runs(stream: StreamId, fromVersion: number): Generator<StreamRun> {
@@ -310,53 +302,7 @@ export class LmdbStore implements LogStore {
     }
   }
 
-  // --- entries -------------------------------------------------------------------------------------------------------
-
-  /** S4. What a batch writes to `entries`: runs as they come, and a full bundle in the place of its runs. */
-  #pack(batch: Batch): {
-    readonly puts: readonly (readonly [number, Uint8Array])[];
-    readonly removes: readonly number[];
-    readonly tail: { records: Uint8Array[]; runs: number[] };
-  } {
-    const puts: [number, Uint8Array][] = [];
-    const removes: number[] = [];
-    let [tail, first, rest] = [this.#tail, batch.first, [...batch.records]];
-    while (rest.length > 0) {
-      const start = first - tail.records.length;
-      const added = rest.slice(0, TILE_WIDTH - tail.records.length);
-      const records = [...tail.records, ...added];
-      if (records.length === TILE_WIDTH) {
-        puts.push([start, encodeBundle(records)]);
-        removes.push(...tail.runs.filter((run) => run !== start));
-        tail = { records: [], runs: [] };
-      } else {
-        puts.push([first, encodeBundle(added)]);
-        tail = { records, runs: [...tail.runs, first] };
-      }
-      first += added.length;
-      rest = rest.slice(added.length);
-    }
-    return { puts, removes, tail };
-  }
-
-  #readTail(): { records: Uint8Array[]; runs: number[] } {
-    const { size } = this.head();
-    const start = size - (size % TILE_WIDTH);
-    const runs = [...this.#tables.entries.getKeys({ start: layout.u64(start) })];
-    return { records: [...this.records(start, size)], runs: runs.flatMap((key) => layout.fromU64(key) ?? []) };
-  }
-
-  #record(index: number): Uint8Array | undefined {
-    const cached = this.#lastRead.records[index - this.#lastRead.first];
-    if (cached !== undefined && index >= this.#lastRead.first) return cached;
-    const [run] = this.#tables.entries.getRange({ start: layout.u64(index), reverse: true, limit: 1 });
-    const first = run && layout.fromU64(run.key);
-    if (run === undefined || first === undefined) return undefined;
-    const records = decodeBundle(run.value);
-    if (!records.ok) throw new DamageError(`record ${first}`, records.error.message);
-    this.#lastRead = { first, records: records.value };
-    return records.value[index - first];
-  }
+  // --- streams -------------------------------------------------------------------------------------------------------
 
   #runAtOrBefore(stream: StreamId, version: number): StreamRun | undefined {
     const start = layout.runKey(stream, version);
@@ -368,60 +314,6 @@ export class LmdbStore implements LogStore {
   #snapshotPath(name: string): string {
     return join(this.#directory, 'snapshots', `${formatDigest(sha256(utf8(name)))}.snapshot`);
   }
-}
-
-type Tables = { readonly [Name in 'meta' | 'entries' | 'tiles' | 'streams' | 'ids' | 'blobs' | 'checkpoints']: Table };
-
-function openEnvironment(
-  directory: string,
-  isReadOnly: boolean,
-  isNoSync: boolean,
-): RootDatabase<Uint8Array, Uint8Array> {
-  try {
-    return open<Uint8Array, Uint8Array>({
-      path: directory,
-      noSubdir: false, // else a dot in the last name would make a file of it
-      maxDbs: 8,
-      encoding: 'binary',
-      keyEncoding: 'binary',
-      readOnly: isReadOnly,
-      // One commit is under way at a time, so there is nothing for its sync to overlap with. And with LMDB's own order, sync
-      // before the new root shows, whoever reads first after a power cut finds only what was flushed.
-      overlappingSync: false,
-      noSync: isNoSync,
-    });
-  } catch (error) {
-    // biome-ignore lint/style/useErrorCause: the cause is there, as the third argument.
-    throw new DamageError('data.mdb', `expected an LMDB file: ${messageOf(error)}`, { cause: error });
-  }
-}
-
-function openTables(env: RootDatabase<Uint8Array, Uint8Array>): Tables {
-  const table = (name: keyof Tables): Table => {
-    const opened: Table | undefined = env.openDB<Uint8Array, Uint8Array>(name, {
-      encoding: 'binary',
-      keyEncoding: 'binary',
-    });
-    if (opened === undefined) throw new DamageError(name, 'expected a table of that name, found none');
-    return opened;
-  };
-  return {
-    meta: table('meta'),
-    entries: table('entries'),
-    tiles: table('tiles'),
-    streams: table('streams'),
-    ids: table('ids'),
-    blobs: table('blobs'),
-    checkpoints: table('checkpoints'),
-  };
-}
-
-type Usage = { readonly entries: number; readonly bytes: number };
-
-function usageOf(table: Table): Usage {
-  const stats = table.getStats() as { readonly [name: string]: number };
-  const { entryCount = 0, pageSize = 0, treeBranchPageCount = 0, treeLeafPageCount = 0, overflowPages = 0 } = stats;
-  return { entries: entryCount, bytes: pageSize * (treeBranchPageCount + treeLeafPageCount + overflowPages) };
 }
 
 function soundRun(key: Uint8Array, value: Uint8Array): StreamRun {
