@@ -39,7 +39,7 @@ type Engine = {
 
 const TOOL = 'crm.lookup';
 const toolOf = (n: number, rules: number, shape: Shape) =>
-  shape === 'same' || n === rules - 1 ? TOOL : `tool${n}.call`;
+  shape !== 'distinct' || n === rules - 1 ? TOOL : `tool${n}.call`;
 const regionsOf = (n: number, rules: number, shape: Shape) =>
   shape !== 'same' || n === rules - 1 ? ['eu', 'us'] : [`x${n}`, `y${n}`];
 const trustOf = (n: number, rules: number, shape: Shape) =>
