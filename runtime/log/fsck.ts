@@ -100,18 +100,18 @@ async function verifyOne(where: Where, options: VerifyOptions): Promise<Epoch> {
   const verifier = await readKeys(where, origin);
   // Before the tables: a writer may sign and anchor more while they are read, but what was anchored before is in them.
   const held = await readAnchor(anchors, origin, verifier, findings);
-  const tables = openTables(folder, findings);
+  const { onProgress, onWork } = progressReporter(folder, options);
+  const tables = openTables(folder, findings, onWork);
   if (tables === undefined) return { ...epoch, origin };
   await using _ = tables;
-  const onProgress = progressReporter(folder, options);
   const end = await verifyEpoch({ tables, origin, verifier, anchored: held.checkpoint, findings, onProgress });
   const anchor = held.state ?? judge(held, end, findings);
   const firstPayload = end.first && findings.guard('record 0', () => payloadOf(end.first as LogRecord, tables), 0);
   return { ...epoch, origin, end, anchor, firstPayload };
 }
 
-function openTables(folder: string, findings: Findings): RawTables | undefined {
-  return findings.guard('data.mdb', () => new RawTables(folder));
+function openTables(folder: string, findings: Findings, onWork?: () => void): RawTables | undefined {
+  return findings.guard('data.mdb', () => new RawTables(folder, onWork));
 }
 
 async function originOf(folder: string, findings: Findings): Promise<Origin | undefined> {
@@ -243,20 +243,27 @@ function payloadOf({ payload }: LogRecord, tables: RawTables): unknown {
 
 // --- telling ---------------------------------------------------------------------------------------------------------
 
-/** Bundles between two turns for others: about 15 ms of work. */
+/** Bundles between two turns for others: about 30 ms of work. */
 const BUNDLES_PER_TURN = 16;
 
-function progressReporter(
-  folder: string,
-  { progress, signal }: VerifyOptions,
-): (done: number, size: number) => Promise<void> {
-  let bundles = 0;
-  return async (done, size) => {
-    signal?.throwIfAborted();
-    bundles += 1;
-    if (bundles % BUNDLES_PER_TURN !== 0) return;
-    progress?.(done, size);
-    await access(folder); // any I/O gives the event loop a turn, so that a signal can come through
+type Reporter = {
+  /** Nothing new to count, but it goes on. */
+  readonly onWork: () => void;
+  readonly onProgress: (done: number, size: number) => Promise<void>;
+};
+
+function progressReporter(folder: string, { progress, signal }: VerifyOptions): Reporter {
+  let [bundles, counted]: [number, readonly [number, number]] = [0, [0, 0]];
+  return {
+    onWork: () => progress?.(...counted),
+    async onProgress(done, size) {
+      signal?.throwIfAborted();
+      bundles += 1;
+      counted = [done, size];
+      if (bundles % BUNDLES_PER_TURN !== 0) return;
+      progress?.(done, size);
+      await access(folder); // any I/O gives the event loop a turn, so that a signal can come through
+    },
   };
 }
 

@@ -26,9 +26,13 @@ export class RawTables implements AsyncDisposable {
   readonly #env: RootDatabase<Buffer, Buffer>;
   readonly #tables: ReadonlyMap<TableName, Table>;
   readonly #moment: Transaction;
+  readonly #onWork: () => void;
+  #work = 0;
 
-  /** @throws `log.not_found` and whatever LMDB makes of a damaged file */
-  constructor(directory: string) {
+  /** `onWork` is called after every so much reading, so that whoever waits knows that it goes on.
+   *  @throws `log.not_found` and whatever LMDB makes of a damaged file */
+  constructor(directory: string, onWork: () => void = () => undefined) {
+    this.#onWork = onWork;
     if (!existsSync(join(directory, 'data.mdb'))) {
       throw new CodedError('log.not_found', `expected a log in ${directory}, found no data.mdb`);
     }
@@ -56,6 +60,11 @@ export class RawTables implements AsyncDisposable {
         throw new CodedError('log.unreadable', `expected to find ${show(key)} by its key too`);
       }
       last = key;
+      this.#work += ROW_BYTES + value.length;
+      if (this.#work > WORK_BYTES) {
+        this.#work = 0;
+        this.#onWork();
+      }
       yield row;
     }
   }
@@ -70,6 +79,10 @@ export class RawTables implements AsyncDisposable {
   }
 }
 
+/** Reading a row costs about as much as hashing this many bytes. */
+const ROW_BYTES = 1_024;
+/** About 50 ms of work. */
+const WORK_BYTES = 64 * 1024 * 1024;
 const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const;
 
 /** Whether `a` sorts before `b`. For keys that differ early this is faster than a call into Buffer's own. */

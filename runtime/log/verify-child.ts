@@ -14,8 +14,7 @@ import type { LogReport, VerifyOptions } from './fsck.ts';
 import type { VerifyAnswer, VerifyJob } from './fsck-child.ts';
 
 export type ChildOptions = VerifyOptions & {
-  /** How long the child may say nothing before it counts as stuck; default a minute. It speaks every few thousand records,
-   *  and is silent only while it compares indexes. */
+  /** How long the child may say nothing before it counts as stuck; default a minute. It speaks several times a second. */
   readonly silenceMsMax?: number;
   /** For tests; other processes live in real time. */
   readonly clock?: Clock;
