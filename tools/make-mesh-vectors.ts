@@ -1,6 +1,8 @@
 /**
  * `node tools/make-mesh-vectors.ts`: writes the published vectors of did:mesh and iatp-mesh/1. Everything in them follows
  * from a seed, so making them again gives the same bytes; `mesh-vectors.int.test.ts` holds the files to that.
+ *
+ * Long because the cases are lists.
  */
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
