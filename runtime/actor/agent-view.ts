@@ -31,8 +31,8 @@ export type Accepted = AgentPayload<'message.accepted'> & {
   readonly index: number;
   readonly correlation: EventId | undefined;
 };
-export type Sent = AgentPayload<'message.sent'>;
-export type Armed = AgentPayload<'timer.armed'>;
+export type Sent = AgentPayload<'message.sent'> & { readonly index: number };
+export type Armed = AgentPayload<'timer.armed'> & { readonly index: number };
 export type Parked = AgentPayload<'turn.parked'>;
 export type Started = AgentPayload<'agent.started'>;
 
@@ -148,15 +148,15 @@ const STEPS: { readonly [type: string]: Step | undefined } = {
   'agent.emitted': step((view) => {
     view.emitted += 1;
   }),
-  'message.sent': step<Sent>((view, payload) => {
-    view.outbox.set(payload.message, payload);
+  'message.sent': step<AgentPayload<'message.sent'>>((view, payload, { index }) => {
+    view.outbox.set(payload.message, { ...payload, index });
     view.turn(payload.turn).sent.add(payload.message);
   }),
   'message.delivered': step<AgentPayload<'message.delivered'>>((view, { message }) => {
     view.outbox.delete(message);
   }),
-  'timer.armed': step<Armed>((view, payload) => {
-    view.timers.set(payload.timer, payload);
+  'timer.armed': step<AgentPayload<'timer.armed'>>((view, payload, { index }) => {
+    view.timers.set(payload.timer, { ...payload, index });
   }),
   'timer.cancelled': step<AgentPayload<'timer.cancelled'>>((view, { timer }) => {
     view.timers.delete(timer);

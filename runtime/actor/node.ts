@@ -931,6 +931,7 @@ export class AgentNode implements AsyncDisposable {
       ...this.#arriving(message, 'tell', sent.name, sent.body),
       from: agent,
       correlation: unwrap(parseEventId(sent.turn), 'a turn id'),
+      cause: this.#causeOf(sent.index),
     };
     const answer = await this.#accept(sent.to, arriving, [delivered({ message, type: 'accepted', code: null })]);
     const isTooOld = this.#parts.clock.now() >= sent.retry_until;
@@ -993,7 +994,11 @@ export class AgentNode implements AsyncDisposable {
     const payload = { timer, late_ms: Math.max(0, now - armed.at), next_at: next };
     const fired: NewAgentEvent = { id: eventIdOf('fired', agent, timer, armed.at), type: 'timer.fired', payload };
     const message = eventIdOf('timer', agent, timer, armed.at);
-    const arriving = { ...this.#arriving(message, 'timer', armed.name, armed.body), from: agent };
+    const arriving = {
+      ...this.#arriving(message, 'timer', armed.name, armed.body),
+      from: agent,
+      cause: this.#causeOf(armed.index),
+    };
     const answer = await this.#accept(agent, arriving, [this.#write(agent, [fired])]);
     if (answer.type !== 'accepted') return this.#arm(agent, timer, now + TIMER_AGAIN_MS);
     if (next === null) live.view.timers.delete(timer);

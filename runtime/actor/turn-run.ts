@@ -321,7 +321,7 @@ export function foldTo(implementation: Implementation, history: readonly Emitted
   return state;
 }
 
-function evolve(implementation: Implementation, state: unknown, { name, data }: Emitted): unknown {
+export function evolve(implementation: Implementation, state: unknown, { name, data }: Emitted): unknown {
   const step = implementation.evolve[name];
   if (step === undefined) throw new CodedError('event.unknown', `expected a case for ${name}, found none`);
   return step(state, data);

@@ -26,6 +26,8 @@ const BY_CODE: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['checkpoint.not_found', 3],
   ['note.malformed_key', 2], // only a key that was given on the command line; a log's own is `log.key_unusable`
   ['origin.malformed', 2],
+  ['agent.not_found', 3],
+  ['event.not_found', 3],
   ['export.not_found', 3],
   ['file.not_found', 3],
   ['log.not_found', 3],
@@ -35,6 +37,7 @@ const BY_CODE: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['log.key_unusable', 5],
   ['log.rolled_back', 5],
   ['log.unreadable', 5],
+  ['replay.diverged', 5],
 ]);
 
 /** By what stands before the first dot. */

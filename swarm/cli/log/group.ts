@@ -39,6 +39,13 @@ export function logGroup(program: Command, shell: Shell): void {
     .option('--size <n>', 'against the checkpoint that was signed at this size (default: the newest)', count)
     .action(async (directory, index, options) => (await import('./prove.ts')).prove(shell, directory, index, options));
 
+  reading(log.command('replay'))
+    .description('fold every stream again and compare states with the recorded ones; exit 5 at the first difference')
+    .option('--agents <module...>', 'modules that export implementations; without them states are not compared')
+    .option('--at <index>', 'only the events before this one', count)
+    .option('--agent <name>', 'print the state of this agent')
+    .action(async (directory, options) => (await import('./replay.ts')).replay(shell, directory, options));
+
   reading(log.command('show'))
     .description('print events: a table, or JSON lines')
     .option('--stream <name>', 'only events of this stream')
@@ -58,6 +65,11 @@ export function logGroup(program: Command, shell: Shell): void {
     .requiredOption('--reason <text>', 'why, for the record')
     .option('--takeover', TAKEOVER)
     .action(async (directory, options) => (await import('./succeed.ts')).succeed(shell, directory, options));
+
+  reading(log.command('why'))
+    .argument('<event>', 'its index or its id')
+    .description('print what led to an event, each cause under what it caused')
+    .action(async (directory, event, options) => (await import('./why.ts')).why(shell, directory, event, options));
 
   keyed(anchored(reading(log.command('verify'))))
     .description('verify every record and all that is derived from it, the checkpoints, the keys and the anchor')
