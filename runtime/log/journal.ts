@@ -28,21 +28,16 @@ import { equalBytes, utf8 } from '../core/bytes.ts';
 import type { Clock } from '../core/clock.ts';
 import { withDeadline } from '../core/deadline.ts';
 import { CodedError } from '../core/errors.ts';
-import {
-  APPEND_QUEUE_EVENTS_MAX,
-  BATCH_BYTES_MAX,
-  BATCH_EVENTS_MAX,
-  FLUSH_MS_MAX,
-  SNAPSHOT_BYTES_MAX,
-} from '../core/limits.ts';
+import { APPEND_QUEUE_EVENTS_MAX, BATCH_EVENTS_MAX, FLUSH_MS_MAX, SNAPSHOT_BYTES_MAX } from '../core/limits.ts';
 import { unwrap } from '../core/result.ts';
 import type { Anchor } from './anchor.ts';
+import { batchOf, nextCount, type Timed } from './batching.ts';
 import type { EventLog, NewEvent, Recorded, Snapshot, Write } from './event-log.ts';
 import { Growth } from './growth.ts';
-import { placeOf, runsOf, type Sequence, type Sequenced, Sequencer } from './sequencer.ts';
+import { placeOf, type Sequenced, Sequencer } from './sequencer.ts';
 import { decodeSnapshot, encodeSnapshot } from './snapshot.ts';
 import { stopError } from './stop-error.ts';
-import type { Batch, LogStore } from './store.ts';
+import type { LogStore } from './store.ts';
 import { StreamHeads } from './stream-heads.ts';
 import type { LogTree } from './tree.ts';
 
@@ -58,8 +53,7 @@ export type JournalParts = {
 };
 
 /** One append on its way to the disk. */
-type Pending = Sequence & {
-  readonly time: Sequencer['time'];
+type Pending = Timed & {
   readonly resolve: (recorded: readonly Recorded[]) => void;
   readonly reject: (error: Error) => void;
 };
@@ -319,13 +313,13 @@ export class Journal implements EventLog {
 
   async #flush(): Promise<void> {
     while (this.#queue.length > 0) {
-      const appends = this.#cut();
+      const appends = this.#queue.splice(0, nextCount(this.#queue, this.#durable));
       try {
-        const { events, batch } = this.#batchOf(appends);
+        const batch = batchOf(appends, this.#tree);
         await this.#inTime(this.#store.commit(batch), 'a flush');
         this.#durable = batch.head.size;
-        for (const event of events) this.#pending.delete(event.id);
-        this.#queued -= events.length;
+        for (const id of batch.ids) this.#pending.delete(id);
+        this.#queued -= batch.ids.length;
       } catch (error) {
         this.#fail(error, appends);
         break;
@@ -334,40 +328,6 @@ export class Journal implements EventLog {
       for (const append of appends) append.resolve(append.events.map(placeOf));
     }
     this.#flushing = undefined;
-  }
-
-  /** The next batch: whole appends, up to the limits, and up to the end of an entry bundle where that leaves any at all, so
-   *  that a busy log writes whole bundles. */
-  #cut(): readonly Pending[] {
-    const toBundleEnd = BATCH_EVENTS_MAX - (this.#durable % BATCH_EVENTS_MAX);
-    const fits = (eventsMax: number): number => {
-      let [taken, events, bytes] = [0, 0, 0];
-      for (const append of this.#queue) {
-        events += append.events.length;
-        bytes += append.byteLength;
-        if (events > eventsMax || bytes > BATCH_BYTES_MAX) break;
-        taken += 1;
-      }
-      return taken;
-    };
-    return this.#queue.splice(0, fits(toBundleEnd) || fits(BATCH_EVENTS_MAX));
-  }
-
-  #batchOf(appends: readonly Pending[]): { readonly events: readonly Sequenced[]; readonly batch: Batch } {
-    const last = appends.at(-1);
-    assert(last !== undefined, 'J1: a batch of at least one append');
-    const events = appends.flatMap((append) => append.events);
-    const tiles = this.#tree.append(events.map((event) => event.leaf));
-    const batch: Batch = {
-      first: this.#durable,
-      records: events.map((event) => event.bytes),
-      ids: events.map((event) => event.id),
-      runs: runsOf(events),
-      tiles,
-      blobs: appends.flatMap((append) => append.blobs),
-      head: { size: this.#tree.size, ...last.time, frontier: this.#tree.frontier },
-    };
-    return { events, batch };
   }
 
   /** J3. Everyone who waits is told, and nobody else may begin. */
@@ -401,9 +361,8 @@ export class Journal implements EventLog {
     const head = { origin: this.origin, size: this.#durable, root: this.root() };
     const [newest] = this.#store.checkpoints();
     const known = newest?.size === head.size ? openCheckpoint(newest.note, signer) : undefined;
-    if (newest !== undefined && known?.ok === true && equalBytes(known.value.root, head.root)) {
-      return { note: newest.note, checkpoint: known.value };
-    }
+    const isKnown = newest !== undefined && known?.ok === true && equalBytes(known.value.root, head.root);
+    if (isKnown) return { note: newest.note, checkpoint: known.value };
     const note = signCheckpoint(head, signer);
     const checkpoint = unwrap(openCheckpoint(note, signer), 'our own checkpoint, checked against a faulty signature');
     await anchor.advance(note);
