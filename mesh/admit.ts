@@ -30,6 +30,7 @@ import type { Awaited } from './pending.ts';
 import type { Session } from './session.ts';
 import type { Sessionless } from './sessionless.ts';
 import type { Statement } from './statement.ts';
+import { type NodeToken, nodeToken } from './subject.ts';
 
 /** An envelope that has passed every check. */
 export type Admitted = {
@@ -74,11 +75,16 @@ export type NodeView = {
   readonly checks: readonly Check[];
 };
 
-/** The envelope in `frame`, or why it is not let in (A1). */
-export function admit(frame: Uint8Array, at: Millis, view: NodeView): Result<Admitted, EnvelopeRefusal> {
+/** The envelope in `frame`, or why it is not let in (A1). `carriedFrom` is whom the carrier vouches for, where it does. */
+export function admit(
+  frame: Uint8Array,
+  at: Millis,
+  view: NodeView,
+  carriedFrom?: NodeToken,
+): Result<Admitted, EnvelopeRefusal> {
   const split = splitFrame(frame);
   if (!split.ok) return unauthenticated(split.error);
-  const sender = checkHead(split.value, at, view);
+  const sender = checkHead(split.value, at, view, carriedFrom);
   if (!sender.ok) return unauthenticated(sender.error);
   if (!verifyFrame(split.value, sender.value.key)) return badSignature();
   return admitAuthentic(split.value, sender.value, at, view);
@@ -90,10 +96,11 @@ export function admitBundle(
   bundle: Uint8Array,
   at: Millis,
   view: NodeView,
+  carriedFrom?: NodeToken,
 ): readonly Result<Admitted, EnvelopeRefusal>[] {
   const split = splitBundle(bundle);
   if (!split.ok) return [unauthenticated(split.error)];
-  const senders = split.value.items.map((parts) => checkHead(parts, at, view));
+  const senders = split.value.items.map((parts) => checkHead(parts, at, view, carriedFrom));
   const key = senders.find((sender) => sender.ok)?.value.key;
   const isSigned = key !== undefined && verifyBatch(split.value, key);
   return split.value.items.map((parts, index) => {
@@ -108,11 +115,15 @@ export function admitBundle(
 type Sender = { readonly key: PublicKey; readonly session: Session | undefined };
 
 /** All that can be said before the signature. Looks, and changes nothing. */
-function checkHead(parts: Parts, at: Millis, view: NodeView): Result<Sender, Refusal> {
+function checkHead(parts: Parts, at: Millis, view: NodeView, carriedFrom?: NodeToken): Result<Sender, Refusal> {
   const { head } = parts;
   if (!equalBytes(head.to, view.key.bytes)) return refuse('envelope.misdirected', 'expected this node as recipient');
   const sender = equalBytes(head.session, NO_SESSION) ? findPeer(parts, view) : findSession(head, at, view);
   if (!sender.ok) return sender;
+  const { key, session } = sender.value;
+  if (carriedFrom !== undefined && carriedFrom !== (session?.peerToken ?? nodeToken(nodeDid(key)))) {
+    return refuse('envelope.wrong_carrier', 'expected the carrier and the head to name one sender');
+  }
   if (head.issued > at + SKEW_MS) return refuse('envelope.future', `expected to be issued before ${at}`);
   if (at > head.expires) return refuse('envelope.expired', `expected to last until ${at}`);
   if (head.expires < head.issued || head.expires - head.issued > FRESH_MS_MAX) {

@@ -63,6 +63,7 @@ export { type NatsPermissions, type NatsUser, natsConfig, natsPermissions } from
 export { connectNats, type NatsOptions } from './nats-transport.ts';
 export { formatUserNkey, type UserNkey } from './nkey.ts';
 export { type Awaited, Pending } from './pending.ts';
+export { learnPresentation, PRESENTATION_MEDIA, writePresentation } from './presentation.ts';
 export { Session, Sessions } from './session.ts';
 export { Sessionless } from './sessionless.ts';
 export type { Statement } from './statement.ts';

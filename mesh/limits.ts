@@ -77,3 +77,6 @@ export const BODY_SECTION_BYTES_MAX = BODY_BYTES_MAX + 32;
 
 /** A bundle fits into one message of the broker with room for its subject. */
 export const BUNDLE_BYTES_MAX = CARRIED_BYTES_MAX - 4 * 1024;
+
+/** Statements shown at once: signatures to verify before the next message is looked at, about 50 ms. */
+export const PRESENTED_MAX = 64;

@@ -2,11 +2,12 @@ import { expect, test } from 'vitest';
 import { generateKeyPair } from '../runtime/codec/ed25519.ts';
 import { utf8 } from '../runtime/core/bytes.ts';
 import { seededRandom } from '../runtime/core/simulation.ts';
+import { hopContract } from './hop.contract.ts';
 import { ARRIVALS_MAX } from './limits.ts';
 import { MemoryCarrier } from './memory-transport.ts';
 import { nodeToken } from './subject.ts';
 import { collect, transportContract } from './transport.contract.ts';
-import { didOf } from './world.fixture.ts';
+import { didOf, TestNode } from './world.fixture.ts';
 
 const random = seededRandom('carrier');
 const nodes = [didOf(generateKeyPair(random)), didOf(generateKeyPair(random)), didOf(generateKeyPair(random))] as const;
@@ -19,6 +20,13 @@ transportContract('in memory', () => {
     attach: (node) => Promise.resolve(carrier.attach(nodeToken(node))),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   });
+});
+
+hopContract('in memory', () => {
+  const carrier = new MemoryCarrier();
+  const pair = [new TestNode(random), new TestNode(random)] as const;
+  const transports = [carrier.attach(nodeToken(pair[0].did)), carrier.attach(nodeToken(pair[1].did))] as const;
+  return Promise.resolve({ nodes: pair, transports, [Symbol.asyncDispose]: () => Promise.resolve() });
 });
 
 test('a carrier told to lose or double messages does so, silently', async () => {

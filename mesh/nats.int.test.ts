@@ -9,13 +9,14 @@ import { generateKeyPair, type KeyPair } from '../runtime/codec/ed25519.ts';
 import { utf8, view } from '../runtime/core/bytes.ts';
 import { unwrap } from '../runtime/core/result.ts';
 import { systemRandom } from '../runtime/core/system.ts';
+import { hopContract } from './hop.contract.ts';
 import { natsConfig } from './nats-config.ts';
 import { type Broker, startBroker } from './nats-server.fixture.ts';
 import { connectNats, isSupported } from './nats-transport.ts';
 import { signNonce } from './nkey.ts';
 import { ALL, LANES, nodeToken, parseRealm, subject } from './subject.ts';
 import { transportContract } from './transport.contract.ts';
-import { didOf } from './world.fixture.ts';
+import { didOf, TestNode } from './world.fixture.ts';
 
 const realm = unwrap(parseRealm('acme'), 'a realm');
 const binaries = [
@@ -75,6 +76,22 @@ describe.each(binaries)('%s', (binary) => {
         return connectNats({ servers: [broker.url], realm, self: nodeToken(did), login }, soon());
       },
       [Symbol.asyncDispose]: () => broker[Symbol.asyncDispose](),
+    };
+  });
+
+  hopContract('over NATS', async () => {
+    const { broker, members } = await openRealm(binary);
+    const [a, b] = members;
+    const open = ({ did, login }: Member) =>
+      connectNats({ servers: [broker.url], realm, self: nodeToken(did), login }, soon());
+    const transports = [await open(a), await open(b)] as const;
+    return {
+      nodes: [new TestNode(systemRandom, a.node), new TestNode(systemRandom, b.node)],
+      transports,
+      [Symbol.asyncDispose]: async () => {
+        for (const transport of transports) await transport[Symbol.asyncDispose]();
+        await broker[Symbol.asyncDispose]();
+      },
     };
   });
 

@@ -6,6 +6,7 @@
  *     snapshot or fork can make a nonce repeat.
  * N2. Each direction has its own key and its own window.
  */
+import { formatDidKey } from '../runtime/codec/did-key.ts';
 import type { PublicKey } from '../runtime/codec/ed25519.ts';
 import { assert } from '../runtime/core/assert.ts';
 import type { Millis } from '../runtime/core/brand.ts';
@@ -14,6 +15,7 @@ import { counterNonce, decrypt, encrypt } from './cipher.ts';
 import type { Epoch } from './head.ts';
 import { SESSION_MESSAGES_MAX } from './limits.ts';
 import { ReplayWindow } from './replay-window.ts';
+import { type NodeToken, nodeToken } from './subject.ts';
 
 /** The directions' keys, from this node's side. */
 export type SessionKeys = { readonly sending: Uint8Array; readonly receiving: Uint8Array };
@@ -27,6 +29,8 @@ export type PeerStatement = {
 export class Session {
   readonly id: Uint8Array;
   readonly peer: PublicKey;
+  /** How carriers name the peer. */
+  readonly peerToken: NodeToken;
   readonly ownEpoch: Epoch;
   readonly peerEpoch: Epoch;
   readonly expires: Millis;
@@ -46,6 +50,7 @@ export class Session {
   }) {
     this.id = session.id;
     this.peer = session.peer;
+    this.peerToken = nodeToken(formatDidKey(session.peer));
     this.ownEpoch = session.ownEpoch;
     this.peerEpoch = session.peerEpoch;
     this.expires = session.expires;

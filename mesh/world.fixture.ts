@@ -61,6 +61,8 @@ export class TestNode implements SealingNode {
   readonly sessions = new Sessions(100);
   readonly pending = new Pending();
   readonly hosted = new Set<Did>();
+  /** The certificates by which this node speaks. */
+  readonly certificates = new Map<Did, Cid>();
   readonly checks: Check[] = [];
   readonly random: Random;
   sessionless: Sessionless | undefined;
@@ -145,6 +147,23 @@ export function aWorld(seed: string, encryption: Encryption = 'none'): World {
 
 function aUuid(random: Random): EventId {
   return toHex(random.bytes(16)).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5') as EventId;
+}
+
+/** Claims of one agent to another, over the node that hosts it. */
+export function aClaim(node: TestNode, from: Agent, to: Agent, at: Millis): Omit<Claims, 'body'> {
+  const certificate = node.certificates.get(from.did);
+  return {
+    ...(certificate === undefined ? {} : { certificate }),
+    chain: [],
+    command: '/quote/price',
+    correlation: aUuid(node.random),
+    deadline: (at + 60_000) as Millis,
+    delegation: [],
+    from: from.did,
+    head: { origin: aDigest('origin'), root: aDigest('root'), size: 7 },
+    id: aUuid(node.random),
+    to: to.did,
+  };
 }
 
 /** Members to set; `undefined` leaves one out. */
