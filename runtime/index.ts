@@ -71,3 +71,4 @@ export type { NotOk, Outcome } from './kernel/outcome.ts';
 export type { EventLog, ExpectedVersion, NewEvent, Recorded, Snapshot, Write } from './log/event-log.ts';
 export { type LogReport, verifyLog } from './log/fsck.ts';
 export { createLog, openLog, openReader, succeedLog } from './log/log-directory.ts';
+export { ConflictError } from './log/sequencer.ts';

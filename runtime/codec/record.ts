@@ -159,6 +159,8 @@ function writePayload(payload: Payload): string | undefined {
       return `{"m":"${exact(payload.media, MEDIA)}","b":"${toBase64url(payload.bytes)}"}`;
     case 'blob':
       return `{"m":"${exact(payload.media, MEDIA)}","h":"${payload.digest}","l":${count(payload.length, 1)}}`;
+    default:
+      return unreachable(payload);
   }
 }
 

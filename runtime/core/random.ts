@@ -10,8 +10,3 @@ export interface Random {
   /** An independent generator; the same name from the same seed gives the same draws. */
   stream(name: string): Random;
 }
-
-/** True in `numerator` of `denominator` cases. A chance is a ratio of integers, so that a seed means the same everywhere. */
-export function chance(random: Random, numerator: number, denominator: number): boolean {
-  return random.below(denominator) < numerator;
-}
