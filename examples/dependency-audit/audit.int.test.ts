@@ -102,7 +102,7 @@ describe('an audit', () => {
 });
 
 // Where the blow falls is drawn from the seed; every run that it ends is followed by another, until one ends by itself.
-describe.each([1, 2, 3])('killed at random, seed %i', (seed) => {
+describe.each([1, 2])('killed at random, seed %i', (seed) => {
   test.each(['node', Coordinator.name, Researcher.name, Reporter.name])(
     '%s: the report is the same, nothing is fetched twice',
     async (victim) => {

@@ -58,7 +58,7 @@ describe('report', () => {
       [
         '# Dependency audit',
         '',
-        'As of 2027-01-15T08:00:00Z, lock `lock`: 2 packages audited, 0 missing, 1 entries skipped.',
+        'As of 2027-01-15T08:00:00Z, lock `lock`: 2 packages audited, 0 missing, 1 entry skipped.',
         '',
         '| severity | findings |',
         '| --- | --- |',

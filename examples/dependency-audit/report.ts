@@ -100,7 +100,7 @@ export function toMarkdown(report: Report): string {
   const lines = [
     '# Dependency audit',
     '',
-    `As of ${report.at}, lock \`${report.lock.digest}\`: ${audited} packages audited, ${missing} missing, ${skipped} entries skipped.`,
+    `As of ${report.at}, lock \`${report.lock.digest}\`: ${audited} packages audited, ${missing} missing, ${skipped === 1 ? '1 entry' : `${skipped} entries`} skipped.`,
     ...(report.isComplete ? [] : ['', '**Incomplete.** Run the audit again: it fetches only what is missing.']),
     '',
     ...table(

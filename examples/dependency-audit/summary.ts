@@ -75,7 +75,7 @@ export function formatSummary(summary: Summary, isJson: boolean): string {
     ['audit', `${summary.audit}, ${summary.isNew ? 'new' : 'gone on with'}${summary.isComplete ? '' : ', incomplete'}`],
     [
       'packages',
-      `${summary.packages} audited under ${names.judged} of ${names.total} names, ${summary.skipped} entries skipped`,
+      `${summary.packages} audited under ${names.judged} of ${names.total} names, ${entries(summary.skipped)} skipped`,
     ],
     ['findings', SEVERITIES.map((severity) => `${findings[severity]} ${severity}`).join(', ')],
     ['actions', `${actions.allow} allowed, ${actions.deny} denied, ${actions.escalate} escalated`],
@@ -92,4 +92,8 @@ export function formatSummary(summary: Summary, isJson: boolean): string {
     ...(summary.isComplete ? [] : [['next', 'run it again: only what is missing is fetched'] as const]),
   ];
   return rows.map(([name, value]) => `${name.padEnd(10)} ${value}\n`).join('');
+}
+
+function entries(count: number): string {
+  return count === 1 ? '1 entry' : `${count} entries`;
 }
