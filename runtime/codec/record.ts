@@ -6,7 +6,7 @@
  * R3. A payload is the author's. Its inline JSON is canonical (`json.ts`); any other bytes are opaque, with a media type.
  */
 import { Buffer, isUtf8 } from 'node:buffer';
-import { AssertionError, assert } from '../core/assert.ts';
+import { AssertionError, assert, unreachable } from '../core/assert.ts';
 import { toBase64url, view } from '../core/bytes.ts';
 import { PAYLOAD_DEPTH_MAX, RECORD_BYTES_MAX, STREAM_ID_BYTES_MAX } from '../core/limits.ts';
 import { err, ok, type Refusal, type Result } from '../core/result.ts';
