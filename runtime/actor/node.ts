@@ -300,8 +300,9 @@ export class AgentNode implements AsyncDisposable {
   }
 
   /** Brings an agent into memory, with everything that it had not finished. */
-  #awaken(known: Known, view = viewOf(this.#parts.log, known.agent)): Live {
+  #awaken(known: Known, folded?: AgentView): Live {
     if (known.live !== undefined) return known.live;
+    const view = folded ?? viewOf(this.#parts.log, known.agent);
     const live: Live = {
       known,
       view,
