@@ -166,7 +166,7 @@ function admitAuthentic(parts: Parts, sender: Sender, at: Millis, view: NodeView
   const admitted = checkContent(parts, sender, at, view);
   if (admitted.ok) return admitted;
   const message = digestText(messageDigest(parts.claims));
-  return err({ ...admitted.error, authenticated: true, from: nodeDid(sender.key), message });
+  return err({ ...admitted.error, authenticated: true, from: didOf(sender), message });
 }
 
 function checkContent(parts: Parts, sender: Sender, at: Millis, view: NodeView): Result<Admitted, Refusal> {
@@ -179,7 +179,7 @@ function checkContent(parts: Parts, sender: Sender, at: Millis, view: NodeView):
   if (!view.isHosted(claims.value.to) && claims.value.to !== nodeDid(view.key)) {
     return refuse('envelope.no_such_agent', `expected an agent of this node, found ${claims.value.to}`);
   }
-  const certificate = checkHosting(claims.value, head, at, { view, node: nodeDid(sender.key) });
+  const certificate = checkHosting(claims.value, head, at, { view, node: didOf(sender) });
   if (!certificate.ok) return certificate;
   const content = openBody(parts, claims.value, sender.session);
   if (!content.ok) return content;
@@ -271,6 +271,11 @@ function checkAnswer(claims: Claims, node: PublicKey, view: NodeView): Result<tr
 
 function envelopeDigest(parts: Parts): Digest {
   return hashLeaf(concat(parts.headBytes, parts.claims));
+}
+
+/** Formatting a did:key takes as long as hashing the envelope; a session has it ready. */
+function didOf({ key, session }: Sender): Did {
+  return session?.peerDid ?? nodeDid(key);
 }
 
 const MISSING: Refusal = { code: 'envelope.malformed', message: 'expected a head' };

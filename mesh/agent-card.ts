@@ -5,7 +5,6 @@
  */
 import type { Cid } from '../runtime/codec/cid.ts';
 import type { Did } from '../runtime/codec/did.ts';
-import { formatDidKey } from '../runtime/codec/did-key.ts';
 import type { KeyPair } from '../runtime/codec/ed25519.ts';
 import type { JsonValue } from '../runtime/codec/json.ts';
 import type { DigestText } from '../runtime/codec/record.ts';
@@ -14,8 +13,7 @@ import type { Millis } from '../runtime/core/brand.ts';
 import { toBase64url } from '../runtime/core/bytes.ts';
 import { err, ok, type Refusal, type Result } from '../runtime/core/result.ts';
 import { cid, did, digest, line, millis, name } from './fields.ts';
-import type { Subject } from './hosting.ts';
-import { currentKey } from './identity.ts';
+import { isSignedInForce, type Subject } from './hosting.ts';
 import { readStatement, type Statement, writeStatement } from './statement.ts';
 import { integer, list, object, optional, type Shape } from './strict-json.ts';
 
@@ -58,8 +56,7 @@ export function checkCard(card: Statement<AgentCard>, subject: Subject, at: Mill
   if (subject.type === 'mesh' && subject.identity.revoked !== undefined) {
     return err({ code: 'did.revoked', message: `expected an identity in force, found ${agent} revoked` });
   }
-  const key = subject.type === 'key' ? subject.did : formatDidKey(currentKey(subject.identity));
-  if (!card.signers.has(key)) {
+  if (!isSignedInForce(card, subject)) {
     return err({ code: 'card.wrong_key', message: 'expected the key of the agent that is in force to have signed' });
   }
   if (at > card.value.expires) return err({ code: 'card.expired', message: `expected it to last until ${at}` });

@@ -12,7 +12,7 @@ import { formatDidKey, parseDidKey } from '../runtime/codec/did-key.ts';
 import type { KeyPair } from '../runtime/codec/ed25519.ts';
 import { assert } from '../runtime/core/assert.ts';
 import type { Millis } from '../runtime/core/brand.ts';
-import { toBase64url } from '../runtime/core/bytes.ts';
+import { equalBytes, toBase64url } from '../runtime/core/bytes.ts';
 import { err, ok, type Refusal, type Result } from '../runtime/core/result.ts';
 import { bytes, cid, did, didKey, millis } from './fields.ts';
 import { EPOCH_BYTES, type Epoch } from './head.ts';
@@ -93,8 +93,7 @@ export function checkCertificate(
   if (subject.type === 'mesh' && subject.identity.revoked !== undefined) {
     return err({ code: 'did.revoked', message: `expected an identity in force, found ${agent} revoked` });
   }
-  const key = subject.type === 'key' ? subject.did : formatDidKey(currentKey(subject.identity));
-  if (!certificate.signers.has(key)) {
+  if (!isSignedInForce(certificate, subject)) {
     return err({
       code: 'certificate.wrong_key',
       message: 'expected the key of the agent that is in force to have signed',
@@ -106,6 +105,13 @@ export function checkCertificate(
   if (at > expires) return err({ code: 'certificate.expired', message: `expected it to last until ${at}` });
   if (issued > at + SKEW_MS) return err({ code: 'certificate.future', message: `expected it to begin before ${at}` });
   return ok(true);
+}
+
+/** Whether the key that is in force for the subject signed the statement. */
+export function isSignedInForce({ signers }: Pick<Statement<unknown>, 'signers'>, subject: Subject): boolean {
+  if (subject.type === 'key') return signers.has(subject.did);
+  const { bytes } = currentKey(subject.identity);
+  return signers.values().some((signer) => equalBytes(signer.bytes, bytes));
 }
 
 /** Whether the withdrawal comes from who may withdraw (C3). */

@@ -6,6 +6,7 @@
  *     snapshot or fork can make a nonce repeat.
  * N2. Each direction has its own key and its own window.
  */
+import type { Did } from '../runtime/codec/did.ts';
 import { formatDidKey } from '../runtime/codec/did-key.ts';
 import type { PublicKey } from '../runtime/codec/ed25519.ts';
 import { assert } from '../runtime/core/assert.ts';
@@ -29,7 +30,8 @@ export type PeerStatement = {
 export class Session {
   readonly id: Uint8Array;
   readonly peer: PublicKey;
-  /** How carriers name the peer. */
+  /** The peer's did:key, and how carriers name it. */
+  readonly peerDid: Did;
   readonly peerToken: NodeToken;
   readonly ownEpoch: Epoch;
   readonly peerEpoch: Epoch;
@@ -50,7 +52,8 @@ export class Session {
   }) {
     this.id = session.id;
     this.peer = session.peer;
-    this.peerToken = nodeToken(formatDidKey(session.peer));
+    this.peerDid = formatDidKey(session.peer);
+    this.peerToken = nodeToken(this.peerDid);
     this.ownEpoch = session.ownEpoch;
     this.peerEpoch = session.peerEpoch;
     this.expires = session.expires;
