@@ -26,7 +26,8 @@ import { Entries } from './entries.ts';
 import * as layout from './layout.ts';
 import { openEnvironment, openTables, type Tables, type Usage, usageOf } from './lmdb-tables.ts';
 import { DamageError } from './recover.ts';
-import { stopError } from './stop-error.ts';
+import { hasRoom } from './reserve.ts';
+import { fullError, stopError } from './stop-error.ts';
 import type { Batch, Head, LogStore, StreamRun } from './store.ts';
 
 export type LmdbAccess = { readonly mode: 'read' } | WriteAccess;
@@ -215,19 +216,6 @@ export class LmdbStore implements LogStore {
     }
   }
 
-  /** Everything that the tables hold, for a verifier who trusts no index: key and value as they are. */
-  *entriesOf(table: keyof Tables): Generator<{ readonly key: Uint8Array; readonly value: Uint8Array }> {
-    let start: Uint8Array | undefined;
-    for (;;) {
-      const range = start === undefined ? { limit: WINDOW } : { start, limit: WINDOW + 1 };
-      const window = [...this.#tables[table].getRange(range)];
-      const fresh = start === undefined ? window : window.slice(1); // a window begins where the last one ended
-      yield* fresh;
-      start = fresh.at(-1)?.key;
-      if (start === undefined) return;
-    }
-  }
-
   /** How many entries each table holds and how many bytes its pages take, from LMDB's own books: nothing is read for it. */
   usage(): { readonly [Name in keyof Tables]: Usage } {
     const rows = Object.entries(this.#tables).map(([name, table]) => [name, usageOf(table)]);
@@ -279,8 +267,14 @@ export class LmdbStore implements LogStore {
     try {
       this.#env.transactionSync(puts);
     } catch (error) {
-      throw hasCode(error) ? error : stopError(error);
+      throw this.#toldBy(error);
     }
+  }
+
+  /** LMDB reports a write that the disk cut short as an I/O error: whether it was the disk's end, only the disk can tell. */
+  #toldBy(error: unknown): Error {
+    if (hasCode(error)) return error;
+    return hasRoom(this.#directory) ? stopError(error) : fullError(error);
   }
 
   /** S1, S2, S3. */
@@ -296,7 +290,7 @@ export class LmdbStore implements LogStore {
       await this.#env.flushed;
     } catch (error) {
       this.#isSound = false;
-      throw await causeOf(error);
+      throw this.#toldBy(await causeOf(error));
     } finally {
       this.#underWay -= 1;
     }

@@ -27,6 +27,8 @@ export function openEnvironment(
       // One commit is under way at a time, so there is nothing for its sync to overlap with. And with LMDB's own order, sync
       // before the new root shows, whoever reads first after a power cut finds only what was flushed.
       overlappingSync: false,
+      // Batching makes a promise of its own that nobody hears: when a commit fails, its rejection would end the process.
+      eventTurnBatching: false,
       noSync: isNoSync,
     });
   } catch (error) {

@@ -48,6 +48,7 @@ import { Journal } from './journal.ts';
 import { LmdbStore } from './lmdb-store.ts';
 import { recoverTree } from './recover.ts';
 import { hasRoom, holdReserve, releaseReserve } from './reserve.ts';
+import { fullError } from './stop-error.ts';
 import { type LogEventPayload, logEvent } from './vocabulary.ts';
 
 /** The world that an open log lives in. */
@@ -106,7 +107,7 @@ export async function openLog(directory: string, options: OpenOptions, ports: Lo
   const reserve = join(folder, 'reserve');
   const reserveBytes = options.reserveBytes ?? RESERVE_BYTES;
   const access = { mode: 'write', ...options, ...ports } as const;
-  const isFull = !(await hasRoom(folder));
+  const isFull = !hasRoom(folder);
   if (isFull) {
     await LmdbStore.mustBeFree(folder, access);
     await releaseReserve(reserve);
@@ -259,7 +260,7 @@ async function tellFull(log: Journal, reserveBytes: number, ports: LogPorts): Pr
     const event = logEvent('log.filled', payload, { id: newId(ports), actor: log.did });
     await log.append([{ stream: LOG_STREAM, expected: 'any', events: [event] }]);
   }
-  log.stop(new CodedError('log.full', 'expected room on the disk, found none: make room, then open the log again'));
+  log.stop(fullError());
 }
 
 const PUBLIC = 0o644;

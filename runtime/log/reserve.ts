@@ -2,7 +2,8 @@
  * Disk kept aside, as a file of zeros beside the log's data: deleting it makes room for the one record that says the disk is
  * full, and for closing in order. It reserves nothing on a file system that compresses or shares blocks.
  */
-import { open, rm, stat, statfs } from 'node:fs/promises';
+import { statfsSync } from 'node:fs';
+import { open, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { hasCode } from '../core/errors.ts';
 
@@ -10,7 +11,7 @@ const CHUNK_BYTES = 1024 * 1024;
 
 /** Makes the reserve unless it is there. `false` when there is no room for it, and then none of it is kept. */
 export async function holdReserve(path: string, bytes: number): Promise<boolean> {
-  if ((await sizeOf(path)) >= bytes) return await hasRoom(dirname(path));
+  if ((await sizeOf(path)) >= bytes) return hasRoom(dirname(path));
   const file = await open(path, 'w', 0o600);
   try {
     const zeros = new Uint8Array(Math.min(CHUNK_BYTES, bytes));
@@ -18,7 +19,7 @@ export async function holdReserve(path: string, bytes: number): Promise<boolean>
       written += (await file.write(zeros, 0, Math.min(zeros.length, bytes - written))).bytesWritten;
     }
     await file.sync();
-    if (await hasRoom(dirname(path))) return true;
+    if (hasRoom(dirname(path))) return true;
     await releaseReserve(path);
     return false;
   } catch (error) {
@@ -39,8 +40,8 @@ export async function releaseReserve(path: string): Promise<void> {
 const HEADROOM_BYTES = 1024 * 1024;
 
 /** Whether there is room to work in, beside the reserve. */
-export async function hasRoom(directory: string): Promise<boolean> {
-  const { bavail, bsize } = await statfs(directory);
+export function hasRoom(directory: string): boolean {
+  const { bavail, bsize } = statfsSync(directory);
   return bavail * bsize >= HEADROOM_BYTES;
 }
 

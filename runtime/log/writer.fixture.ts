@@ -8,6 +8,7 @@
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { readSync, writeSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -48,6 +49,7 @@ export async function runWriter(task: WriterTask): Promise<void> {
     say(`open ${log.size}`);
     if (task.stopAt === 'opened') standAt('opened');
     await Promise.all(Array.from({ length: task.callers }, (_, caller) => runCaller(task, caller, log)));
+    await readdir(task.directory); // a turn of the event loop, in which a rejection that nobody observed ends the process
     if (task.stopAt === 'appended') standAt('appended');
     await log[Symbol.asyncDispose]();
     say('closed');
