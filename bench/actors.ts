@@ -56,8 +56,8 @@ async function many(
   let next = 0;
   const worker = async (): Promise<void> => {
     for (let n = next++; n < count; n = next++) {
-      const { type } = await call(n);
-      if (type !== 'ok') throw new Error(`expected ok, found ${type}`);
+      const outcome = await call(n);
+      if (outcome.type !== 'ok') throw new Error(`expected ok, found ${JSON.stringify(outcome)}`);
     }
   };
   await Promise.all(Array.from({ length: width }, worker));
@@ -130,7 +130,7 @@ async function memory(count: number): Promise<void> {
 
 async function withNode<T>(log: EventLog, use: (node: AgentNode) => Promise<T>): Promise<T> {
   await using node = open(log, inlineHosts([counter]));
-  return use(node);
+  return await use(node);
 }
 
 await using folder = await mkdtempDisposable(join(tmpdir(), 'ringmesh-bench-'));

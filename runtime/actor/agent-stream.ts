@@ -36,7 +36,7 @@ export function catchUp(log: EventLog, stream: StreamId, view: AgentView): void 
   for (const fact of factsIn(log, stream, view.version + 1)) view.apply(fact);
 }
 
-export function* factsIn(log: EventLog, stream: StreamId, from = 0): Generator<Fact> {
+function* factsIn(log: EventLog, stream: StreamId, from = 0): Generator<Fact> {
   for (const record of log.readStream(stream, from)) {
     const { id, index, version, type, wallMs, correlation } = record;
     yield { id, index, version, type, wallMs, correlation, payload: jsonOf(log, record) };

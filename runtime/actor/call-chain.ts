@@ -11,7 +11,7 @@ import { err, ok, type Refusal, type Result } from '../core/result.ts';
 export const CHAIN_AGENTS_MAX = 32;
 
 /** Less than this is not worth a message: the answer would come too late. */
-export const BUDGET_MS_MIN = 1;
+const BUDGET_MS_MIN = 1;
 
 export type Call = {
   /** Outermost first; the caller itself is the last. */

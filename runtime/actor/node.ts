@@ -63,10 +63,10 @@ import { digestOf } from './turn-run.ts';
 import type { AgentEvent, AgentPayload } from './vocabulary.ts';
 
 /** Failures of one turn before its message becomes a dead letter. */
-export const ATTEMPTS_MAX = 3;
+const ATTEMPTS_MAX = 3;
 
 /** One message's body. Larger things are blobs that messages name. */
-export const MESSAGE_BYTES_MAX = 1024 * 1024;
+const MESSAGE_BYTES_MAX = 1024 * 1024;
 
 export type NodeParts = {
   readonly log: EventLog;

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import type { JsonValue } from '../codec/json.ts';
-import type { EventId, LogRecord } from '../codec/record.ts';
+import type { LogRecord } from '../codec/record.ts';
 import type { EventLog } from '../log/event-log.ts';
 
 const id = z.string();
@@ -150,5 +150,3 @@ export function jsonOf(log: EventLog, { payload }: LogRecord): JsonValue | undef
   const bytes = log.blob(payload.digest);
   return bytes === undefined ? undefined : (JSON.parse(new TextDecoder().decode(bytes)) as JsonValue);
 }
-
-export type MessageId = EventId;

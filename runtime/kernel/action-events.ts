@@ -47,7 +47,5 @@ export type ActionAbandoned = {
   readonly note: { readonly [name: string]: JsonValue };
 };
 
-export type ActionRefusedMany = { readonly agent: string; readonly counts: { readonly [code: string]: number } };
-
 /** What the author of an abandoned action is told. */
 export const ABANDONED = 'authority changed between the decision and the attempt';

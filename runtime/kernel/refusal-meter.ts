@@ -9,7 +9,7 @@
 import type { GateName } from './gate.ts';
 
 export const RECORDED_REFUSALS_MAX = 10;
-export const REFUSAL_WINDOW_MS = 60_000;
+const REFUSAL_WINDOW_MS = 60_000;
 /** Agents whose windows are remembered; the oldest is forgotten, which records more and never less. */
 const AGENTS_MAX = 10_000;
 
