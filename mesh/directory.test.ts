@@ -98,6 +98,21 @@ test('D3: what time has made meaningless is forgotten, a withdrawal not before i
   expect(codeOf(directory.learn(certificate, later(3_600_001)))).toBe('certificate.expired');
 });
 
+test('D3: an agent that floods with certificates or withdrawals keeps nobody else out', () => {
+  const directory = aDirectory();
+  for (const statement of other.identity.history) directory.learn(statement, NOW);
+  const codes = new Set<unknown>();
+  for (let n = 0; n < 40; n++) {
+    const flood = writeCertificate({ ...term, issued: later(n) }, agent.key);
+    const { cid: flooded } = unwrap(readCertificate(flood), 'a certificate');
+    codes.add(codeOf(directory.learn(flood, NOW)));
+    directory.learn(writeWithdrawal({ agent: agent.did, certificate: flooded, at: NOW }, agent.key), NOW);
+  }
+  expect(codes).toContain('directory.full');
+  expect(directory.learn(writeCertificate({ ...term, agent: other.did }, other.key), NOW).ok).toBe(true);
+  expect(codeOf(directory.learn(certificate, later(3_600_000)))).not.toBe('directory.full');
+});
+
 test('a did:key is its own subject, and no other method has one', () => {
   const directory = new Directory();
   expect(directory.subject(didOf(stranger))).toEqual({ type: 'key', did: didOf(stranger) });

@@ -5,7 +5,8 @@
  * D1. A statement is taken only if what it builds on is known: a history begins with its inception, a certificate or card
  *     needs the identity that signed it. Whoever presents brings both, in order.
  * D2. Learning is monotone: a revocation or withdrawal stays, whatever comes later; a history only grows.
- * D3. The directory is bounded. When it is full, new identities are refused; ended certificates make room by themselves.
+ * D3. The directory is bounded, in all and per agent, so that no agent keeps another out. When it is full, what is new is
+ *     refused; ended certificates make room by themselves.
  */
 import type { Cid } from '../runtime/codec/cid.ts';
 import type { Did } from '../runtime/codec/did.ts';
@@ -13,9 +14,17 @@ import type { Millis } from '../runtime/core/brand.ts';
 import { err, ok, type Refusal, type Result } from '../runtime/core/result.ts';
 import { type AgentCard, checkCard, readCard } from './agent-card.ts';
 import { isDidMesh } from './did-mesh.ts';
-import { checkWithdrawal, type Hosting, keySubject, readCertificate, readWithdrawal, type Subject } from './hosting.ts';
+import {
+  checkWithdrawal,
+  type Hosting,
+  isSignedInForce,
+  keySubject,
+  readCertificate,
+  readWithdrawal,
+  type Subject,
+} from './hosting.ts';
 import { type Identity, incept, learn, statementSubject } from './identity.ts';
-import { CERTIFICATE_MS_MAX, DIRECTORY_MAX } from './limits.ts';
+import { CERTIFICATE_MS_MAX, DIRECTORY_MAX, PER_AGENT_MAX } from './limits.ts';
 import { claimedType, type Statement } from './statement.ts';
 
 /** What a statement taught. */
@@ -30,7 +39,7 @@ export class Directory {
   readonly #identities = new Map<Did, Identity>();
   readonly #certificates = new Map<Cid, Statement<Hosting>>();
   /** Until when the certificate could have been used: after that, neither matters. */
-  readonly #withdrawn = new Map<Cid, Millis>();
+  readonly #withdrawn = new Map<Cid, { readonly agent: Did; readonly until: Millis }>();
   readonly #cards = new Map<Did, Statement<AgentCard>>();
 
   /** Takes one statement in (D1). */
@@ -82,7 +91,16 @@ export class Directory {
   /** Forgets certificates and withdrawals that time has made meaningless. */
   expire(at: Millis): void {
     for (const [cid, { value }] of this.#certificates) if (at > value.expires) this.#certificates.delete(cid);
-    for (const [cid, until] of this.#withdrawn) if (at > until) this.#withdrawn.delete(cid);
+    for (const [cid, { until }] of this.#withdrawn) if (at > until) this.#withdrawn.delete(cid);
+  }
+
+  /** Whether one more of an agent's may be kept (D3). Counting is linear, and statements are rare: one an hour and agent. */
+  #hasRoom<T>(kept: ReadonlyMap<Cid, T>, isOfAgent: (value: T) => boolean, at: Millis): boolean {
+    const isFull = (): boolean =>
+      kept.size >= DIRECTORY_MAX ||
+      kept.values().filter(isOfAgent).take(PER_AGENT_MAX).toArray().length >= PER_AGENT_MAX;
+    if (isFull()) this.expire(at);
+    return !isFull();
   }
 
   #learnInception(statement: Uint8Array): Result<Learned, Refusal> {
@@ -110,14 +128,21 @@ export class Directory {
     const read = readCertificate(statement);
     if (!read.ok) return read;
     const { agent } = read.value.value;
-    if (this.subject(agent) === undefined) return unknown(agent);
+    const subject = this.subject(agent);
+    if (subject === undefined) return unknown(agent);
     if (at > read.value.value.expires)
       return err({ code: 'certificate.expired', message: `expected one in force at ${at}` });
-    if (this.#certificates.size >= DIRECTORY_MAX) this.expire(at);
-    if (this.#certificates.size >= DIRECTORY_MAX) return full();
-    const isNews = !this.#certificates.has(read.value.cid);
-    if (isNews) this.#certificates.set(read.value.cid, read.value);
-    return ok({ type: 'certificate', about: agent, isNews });
+    if (!isSignedInForce(read.value, subject)) {
+      return err({
+        code: 'certificate.wrong_key',
+        message: `expected the key of ${agent} that is in force to have signed`,
+      });
+    }
+    if (this.#certificates.has(read.value.cid)) return ok({ type: 'certificate', about: agent, isNews: false });
+    const isOfAgent = ({ value }: Statement<Hosting>): boolean => value.agent === agent;
+    if (!this.#hasRoom(this.#certificates, isOfAgent, at)) return full();
+    this.#certificates.set(read.value.cid, read.value);
+    return ok({ type: 'certificate', about: agent, isNews: true });
   }
 
   #learnWithdrawal(statement: Uint8Array, at: Millis): Result<Learned, Refusal> {
@@ -132,11 +157,11 @@ export class Directory {
     if (known !== undefined && known.value.agent !== agent) {
       return err({ code: 'certificate.other_agent', message: `expected a certificate of ${agent}` });
     }
-    if (this.#withdrawn.size >= DIRECTORY_MAX) this.expire(at);
-    if (this.#withdrawn.size >= DIRECTORY_MAX) return full();
-    const isNews = !this.#withdrawn.has(certificate);
-    this.#withdrawn.set(certificate, known?.value.expires ?? ((at + CERTIFICATE_MS_MAX) as Millis));
-    return ok({ type: 'withdrawal', about: agent, isNews });
+    if (this.#withdrawn.has(certificate)) return ok({ type: 'withdrawal', about: agent, isNews: false });
+    if (!this.#hasRoom(this.#withdrawn, (other) => other.agent === agent, at)) return full();
+    const until = known?.value.expires ?? ((at + CERTIFICATE_MS_MAX) as Millis);
+    this.#withdrawn.set(certificate, { agent, until });
+    return ok({ type: 'withdrawal', about: agent, isNews: true });
   }
 
   #learnCard(statement: Uint8Array, at: Millis): Result<Learned, Refusal> {

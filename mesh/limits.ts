@@ -80,3 +80,6 @@ export const BUNDLE_BYTES_MAX = CARRIED_BYTES_MAX - 4 * 1024;
 
 /** Statements shown at once: signatures to verify before the next message is looked at, about 50 ms. */
 export const PRESENTED_MAX = 64;
+
+/** Certificates, and withdrawals, kept of one agent: one an hour for each of a few nodes it moves between. */
+export const PER_AGENT_MAX = 16;

@@ -488,7 +488,8 @@ class Receiver:
                 identity = Identity(text.encode())
                 self.identities[identity.did] = identity
             elif s.type == "iatp-mesh/1/hosting":
-                self.certificates[s.cid] = s
+                if self.identities[s.value["agent"]].keys[-1] in s.signers:
+                    self.certificates[s.cid] = s
             else:
                 identity = self.identities[s.value["agent"]]
                 assert any(signer == identity.sponsor or signer in identity.keys for signer in s.signers)
