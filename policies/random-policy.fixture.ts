@@ -4,16 +4,7 @@ import type { Random } from '../runtime/core/random.ts';
 import { EFFECTS, POINTS, type PolicyRequest, REVERSIBILITIES, VERBS } from './decision/request.ts';
 import { LAYERS } from './decision/verdict.ts';
 
-export const SOME_TOOLS = [
-  'crm.lookup',
-  'crm.update',
-  'fs.read',
-  'fs.write',
-  'mail.send',
-  'pay.send',
-  'shell.run',
-  'sum',
-];
+const SOME_TOOLS = ['crm.lookup', 'crm.update', 'fs.read', 'fs.write', 'mail.send', 'pay.send', 'shell.run', 'sum'];
 const PATTERNS = [...SOME_TOOLS, 'crm.*', 'fs.*'];
 const AGENTS = ['ada', 'bob', 'desk/emea', 'desk/apac'];
 const TENANTS = ['acme', 'globex'];
@@ -158,7 +149,7 @@ export function someRequest(random: Random): PolicyRequest {
 }
 
 /** Any data at all, some of it hostile. */
-export function someJson(random: Random, depth = 3): JsonValue {
+function someJson(random: Random, depth = 3): JsonValue {
   switch (random.below(depth > 0 ? 12 : 9)) {
     case 0:
       return null;

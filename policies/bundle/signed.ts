@@ -89,7 +89,7 @@ function splitFile(
 }
 
 /** Bytes that were verified, or that this node wrote. */
-export function parseBundle(body: Uint8Array, offset = 0): Result<Bundle, BundleRefusal> {
+function parseBundle(body: Uint8Array, offset = 0): Result<Bundle, BundleRefusal> {
   const text = Buffer.from(body).toString('utf8');
   const value = parseJson(text);
   const canonical = value === undefined ? undefined : canonicalJson(value);

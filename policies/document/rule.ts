@@ -48,7 +48,7 @@ export type ParsedRule = {
   readonly path: Path;
 };
 
-export const APPROVAL_MS = 15 * 60_000;
+const APPROVAL_MS = 15 * 60_000;
 
 /** The default question, where a rule escalates and does not say to whom. */
 export const ASK_AN_OPERATOR: Approve = {

@@ -148,7 +148,7 @@ const manifest = {
 };
 
 export const ManifestShape = z.strictObject(manifest);
-export const NamedManifestShape = z.strictObject({ name: ToolName, ...manifest });
+const NamedManifestShape = z.strictObject({ name: ToolName, ...manifest });
 
 const FactShape = z.strictObject({
   of: some(ToolPattern).describe('Whose calls are counted.'),

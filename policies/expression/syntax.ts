@@ -34,7 +34,7 @@ export type Syntax = Span &
   );
 
 /** Longer ones are a program, and belong into a tool or an annotator. */
-export const EXPRESSION_CHARACTERS_MAX = 4_096;
+const EXPRESSION_CHARACTERS_MAX = 4_096;
 /** Nesting of brackets, lists and negations: recursion here and in everything made from the tree stays shallow. */
 const DEPTH_MAX = 32;
 const KEYWORDS = new Set(['and', 'or', 'not', 'in', 'like', 'true', 'false', 'null', 'any', 'all']);

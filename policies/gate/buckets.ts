@@ -65,7 +65,7 @@ export class WindowBuckets implements Buckets {
 }
 
 /** By whom it is counted (W2). What is not known of a request is a key of its own. */
-export function bucketKey(consume: Consume, { subject, action, task }: PolicyRequest): string {
+function bucketKey(consume: Consume, { subject, action, task }: PolicyRequest): string {
   const known: Readonly<Record<BucketKey, string | undefined>> = {
     tenant: subject.tenant,
     agent: subject.id,

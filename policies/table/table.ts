@@ -15,7 +15,7 @@ import { parseYaml } from '../document/yaml-source.ts';
 import { durationMs } from '../expression/check.ts';
 import { type Given, GivenShape, requestOf } from './request-shape.ts';
 
-export const TABLE_VERSION = 'ringmesh.policy-test/v1';
+const TABLE_VERSION = 'ringmesh.policy-test/v1';
 
 export const TableShape = z.strictObject({
   apiVersion: z.literal(TABLE_VERSION),
