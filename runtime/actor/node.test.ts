@@ -237,6 +237,20 @@ describe('a drain', () => {
   });
 });
 
+test('N7: a host whose agents are all put away is ended, quietly, and comes back when it is needed', async () => {
+  const mortal = mortalHosts();
+  await using kit = new TestNode({ implementations: [counter], tools: [], hosts: mortal.hosts, idleMs: 1_000 });
+  const node = await kit.open();
+  const one = await node.spawn(Counter, 'one');
+  await node.ask(one).add({ n: 2 });
+  await kit.advance('1s');
+  await kit.advance('1s');
+
+  expect(await node.ask(one).get({})).toMatchObject({ value: { count: 2 } });
+  expect(mortal.started()).toBe(2);
+  expect(kit.count('host.exited')).toBe(0);
+});
+
 test('N7: many agents are known and few are awake', async () => {
   await using kit = new TestNode({ implementations: [counter], tools: [], idleMs: 1_000 });
   const node = await kit.open();

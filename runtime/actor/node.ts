@@ -414,6 +414,8 @@ export class AgentNode implements AsyncDisposable {
     }
     const live = this.#awaken(known);
     const room = live.mailbox.room(live.accepting);
+    if (arriving.kind === 'signal' && live.view.signals.size >= SIGNALS_MAX)
+      return { type: 'busy', retryAfterMs: 1_000 };
     if (!room.isOpen && arriving.kind !== 'notice') return { type: 'busy', retryAfterMs: room.retryAfterMs };
     const { message, kind, name, body, from, chain, deadline, correlation, cause } = arriving;
     const payload = { message, kind, name, body, from, chain: [...chain], deadline };
@@ -1259,8 +1261,22 @@ export class AgentNode implements AsyncDisposable {
         this.#hosts.get(known.contract)?.process.send({ type: 'evict', agent: known.agent });
         known.live = undefined;
       }
+      this.#endIdleHosts();
       if (this.#phase === 'open') this.#armSweep();
     });
+  }
+
+  /** A host none of whose agents is awake costs a process for nothing. Its end is no exit. */
+  #endIdleHosts(): void {
+    const awake = new Set(
+      [...this.#known.values()].flatMap(({ contract, live }) => (live === undefined ? [] : [contract])),
+    );
+    for (const [contract, hosted] of this.#hosts) {
+      if (awake.has(contract) || hosted.turns.size > 0) continue;
+      hosted.isOver = true;
+      this.#hosts.delete(contract);
+      hosted.process.kill({ code: 'host.idle', message: 'no agent of it is awake' });
+    }
   }
 
   // --- hosts ---------------------------------------------------------------------------------------------------------
@@ -1407,6 +1423,8 @@ const ROOT_STREAM = unwrap(parseStreamId('node/supervisor'), 'a stream');
 const SEND_AGAIN_MS_MIN = 100;
 const SEND_AGAIN_MS_MAX = 30_000;
 const TIMER_AGAIN_MS = 1_000;
+/** Events from outside that may wait for a turn that waits for them. */
+const SIGNALS_MAX = 512;
 /** Timers of JavaScript overflow past 24 days. */
 const ALARM_MS_MAX = 3_600_000;
 const TOO_MANY_ENTRIES = {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { diagramOf } from '../core/machine.ts';
 import { add, Counter, counter } from './agents.fixture.ts';
 import { implement } from './implement.ts';
+import { lifecycle, lifecycleOf } from './lifecycle.machine.ts';
 import { replay } from './replay.ts';
 import { TestNode } from './test-kit.ts';
 import { provide } from './tool.ts';
@@ -18,6 +20,28 @@ async function played() {
   await napping;
   return kit;
 }
+
+describe('a life', () => {
+  test.each<[string, readonly (boolean | 'start')[], string]>([
+    ['nothing', [], 'provisioned'],
+    ['a start', ['start'], 'active'],
+    ['an exit that returns', ['start', true], 'restarting'],
+    ['a restart', ['start', true, 'start'], 'active'],
+    ['an exit for good', ['start', false], 'retired'],
+    ['an end while it was restarting', ['start', true, false], 'retired'],
+    ['a new start', ['start', false, 'start'], 'active'],
+  ])('after %s is what the machine says', (_name, events, state) => {
+    const told = events.map((one) =>
+      one === 'start' ? { type: 'agent.started', payload: {} } : { type: 'agent.exited', payload: { returns: one } },
+    );
+
+    expect(lifecycleOf([{ type: 'agent.emitted', payload: {} }, ...told])).toBe(state);
+  });
+
+  test('has a diagram', () => {
+    expect(diagramOf(lifecycle)).toContain('active --> restarting : failed');
+  });
+});
 
 describe('a replay', () => {
   test('L1: folds the recorded states, and the same log twice to the same digest', async () => {
@@ -59,6 +83,8 @@ describe('a replay', () => {
   test('without the implementation, facts are counted and nothing is compared', async () => {
     await using kit = await played();
 
-    expect(replay(kit.log, []).agents).toEqual([{ agent: 'one', contract: 'counter', facts: 5, compared: 0 }]);
+    expect(replay(kit.log, []).agents).toEqual([
+      { agent: 'one', contract: 'counter', life: 'active', facts: 5, compared: 0 },
+    ]);
   });
 });

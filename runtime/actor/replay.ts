@@ -8,6 +8,7 @@ import type { JsonValue } from '../codec/json.ts';
 import type { StreamId } from '../codec/record.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Implementation } from './implement.ts';
+import { type LifecycleState, lifecycleOf } from './lifecycle.machine.ts';
 import type { Emitted } from './protocol.ts';
 import { digestOf, evolve } from './turn-run.ts';
 import { type AgentPayload, jsonOf } from './vocabulary.ts';
@@ -22,6 +23,7 @@ export type Divergence = {
 export type ReplayedAgent = {
   readonly agent: string;
   readonly contract: string;
+  readonly life: LifecycleState;
   /** Facts folded, and turns whose recorded state was compared. */
   readonly facts: number;
   readonly compared: number;
@@ -85,7 +87,7 @@ function foldAgent(stream: string, events: readonly Read[], known: ReadonlyMap<s
     const folded = digestOf(state);
     if (folded !== recorded) divergence ??= { index, turn, recorded, folded };
   }
-  const agent = { agent: stream.slice('agent/'.length), contract, facts, compared };
+  const agent = { agent: stream.slice('agent/'.length), contract, life: lifecycleOf(events), facts, compared };
   return {
     ...agent,
     ...(implementation === undefined ? {} : { state: state as JsonValue }),
