@@ -31,6 +31,7 @@ const BY_CODE: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['export.not_found', 3],
   ['file.not_found', 3],
   ['log.not_found', 3],
+  ['machine.not_found', 3],
   ['log.out_of_range', 3],
   ['log.damaged', 5],
   ['log.forked', 5],

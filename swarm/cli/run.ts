@@ -4,12 +4,13 @@ import { Command, CommanderError } from 'commander';
 import { CodedError, hasCode } from '../../runtime/core/errors.ts';
 import { EXIT_CODES } from './exit-code.ts';
 import { logGroup } from './log/group.ts';
+import { machineGroup } from './machine/group.ts';
 import { policyGroup } from './policy/group.ts';
 import { formatReport, reportOf } from './report.ts';
 import { Interrupted, type Shell } from './shell.ts';
 
 /** The groups of commands, in the order of `--help`. A group adds its commands to the program, and loads no command's code. */
-const GROUPS: readonly ((program: Command, shell: Shell) => void)[] = [logGroup, policyGroup];
+const GROUPS: readonly ((program: Command, shell: Shell) => void)[] = [logGroup, machineGroup, policyGroup];
 
 /** The exit code, and the signal that ended the run, if one did. Writes to the shell; never throws. */
 export async function run(
