@@ -13,6 +13,8 @@ import { POINTS } from '../decision/request.ts';
 import type { Context, Value } from '../expression/fields.ts';
 import type { Clause } from './clause.ts';
 
+const NONE: readonly Clause[] = [];
+
 /** Shorter lists are walked: a look-up would cost more. */
 const LIST_MAX = 8;
 
@@ -21,11 +23,16 @@ export type RuleIndex = { readonly scan: (context: Context, visit: (clause: Clau
 /** `visit` answers whether it has seen enough. */
 export function indexOf(clauses: readonly Clause[]): RuleIndex {
   const sorted = clauses.toSorted(byStrictnessThenName);
+  const shared = new Map<string, ToolIndex>();
   const points = new Map(
-    POINTS.map((point) => [
-      point as string,
-      new ToolIndex(sorted.filter(({ keys }) => keys.points?.includes(point) ?? true)),
-    ]),
+    POINTS.map((point) => {
+      // Most points have the same rules, those that name none: they share one index.
+      const named = sorted.flatMap(({ keys }, n) => (keys.points?.includes(point) === true ? [n] : [])).join();
+      const index =
+        shared.get(named) ?? new ToolIndex(sorted.filter(({ keys }) => keys.points?.includes(point) ?? true));
+      shared.set(named, index);
+      return [point as string, index];
+    }),
   );
   return {
     scan(context, visit) {
@@ -115,10 +122,10 @@ class SubjectIndex {
         rest.push(clause);
       }
     }
-    this.#agents = new Map([...agents].map(([key, filed]) => [key, new TextIndex(filed)]));
-    this.#tenants = new Map([...tenants].map(([key, filed]) => [key, new TextIndex(filed)]));
-    this.#anyTenant = new TextIndex(anyTenant);
-    this.#rest = new TextIndex(rest);
+    this.#agents = eachListed(agents);
+    this.#tenants = eachListed(tenants);
+    this.#anyTenant = listed(anyTenant);
+    this.#rest = listed(rest);
   }
 
   /** Whether enough was seen. */
@@ -141,28 +148,32 @@ class SubjectIndex {
 class TextIndex {
   readonly #all: readonly Clause[];
   readonly #read: ((c: Context) => Value) | undefined;
-  readonly #texts = new Map<string, Clause[]>();
-  readonly #rest: Clause[] = [];
+  readonly #texts: ReadonlyMap<string, Clause[]> | undefined;
+  readonly #rest: readonly Clause[] = NONE;
 
   constructor(clauses: readonly Clause[]) {
     this.#all = clauses;
     const path = clauses.length > LIST_MAX ? commonPath(clauses) : undefined;
     if (path === undefined) return;
+    const texts = new Map<string, Clause[]>();
+    const rest: Clause[] = [];
     for (const clause of clauses) {
       const { text } = clause.keys;
       if (text?.path !== path) {
-        this.#rest.push(clause);
+        rest.push(clause);
         continue;
       }
       this.#read ??= text.read;
-      for (const value of text.values) file(this.#texts, value, clause);
+      for (const value of text.values) file(texts, value, clause);
     }
+    this.#texts = texts;
+    this.#rest = rest;
   }
 
   scan(c: Context, visit: Visit): boolean {
     const value = this.#read?.(c);
     if (typeof value !== 'string') return walk(this.#all, visit); // X1: unknown could be anything
-    const filed = this.#texts.get(value);
+    const filed = this.#texts?.get(value);
     return (filed !== undefined && walk(filed, visit)) || walk(this.#rest, visit);
   }
 }
@@ -178,6 +189,17 @@ function commonPath(clauses: readonly Clause[]): string | undefined {
     if (keys.text !== undefined) counts.set(keys.text.path, (counts.get(keys.text.path) ?? 0) + 1);
   const [best] = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
   return best !== undefined && best[1] > LIST_MAX ? best[0] : undefined;
+}
+
+const NO_LIST = new TextIndex(NONE);
+const NO_LISTS: ReadonlyMap<string, TextIndex> = new Map();
+
+function listed(clauses: readonly Clause[]): TextIndex {
+  return clauses.length === 0 ? NO_LIST : new TextIndex(clauses);
+}
+
+function eachListed(filed: ReadonlyMap<string, readonly Clause[]>): ReadonlyMap<string, TextIndex> {
+  return filed.size === 0 ? NO_LISTS : new Map([...filed].map(([key, clauses]) => [key, new TextIndex(clauses)]));
 }
 
 function eachIndexed(filed: ReadonlyMap<string, readonly Clause[]>): ReadonlyMap<string, SubjectIndex> {

@@ -42,6 +42,7 @@ describe('a condition is evaluated', () => {
     ['hour(at) == 22 and weekday(at) == 2', true],
     ['at - 24h < at and 1_000ms == 1s', true],
     ['host("https://user:pw@Example.COM.:8443/path") == "example.com"', true],
+    ['host("other://API.Example.com/") == "api.example.com"', true],
     ['path_in("/srv/data/./x/../y", "/srv/data") and not path_in("/srv/data/../secret", "/srv/data")', true],
     ['path_in("/srv/database", "/srv/data")', false],
   ])('%s is %s', (text, expected) => {

@@ -138,7 +138,7 @@ function not(answer: boolean | undefined): boolean | undefined {
 function hostOf(url: Value): Value {
   return onText(url, (text) => {
     const parsed = URL.parse(text);
-    return parsed === null || parsed.hostname === '' ? undefined : parsed.hostname.replace(/\.$/, '');
+    return parsed === null || parsed.hostname === '' ? undefined : parsed.hostname.toLowerCase().replace(/\.$/, '');
   });
 }
 
