@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { ManualClock, seededRandom } from '../core/simulation.ts';
 import { allowList } from '../kernel/allow-list.ts';
+import type { Gate } from '../kernel/gate.ts';
 import { MemoryWorld } from '../log/memory-log.ts';
 import { add, Counter, counter, hold, pay } from './agents.fixture.ts';
 import type { Context } from './context.ts';
@@ -197,6 +198,27 @@ describe('supervision', () => {
       'agent.started agent/b',
       'agent.started agent/c',
     ]);
+  });
+});
+
+test('a message that may no longer be sent when its turn commits is a dead letter, and never leaves', async () => {
+  let asked = 0;
+  const policy: Gate = {
+    check: () =>
+      ++asked === 1 ? { verdict: 'allow' } : { verdict: 'deny', code: 'policy.revoked', message: 'no more' },
+  };
+  await using kit = new TestNode({ implementations: [counter], tools: [], gates: { policy } });
+  const node = await kit.open();
+  const one = await node.spawn(Counter, 'one');
+  await node.spawn(Counter, 'two');
+
+  await node.ask(one).say({ to: 'two', n: 7 });
+  await kit.settle();
+
+  expect(kit.stateOf(refTo(Counter, 'two'))).toMatchObject({ count: 0 });
+  expect(kit.events.find(({ type }) => type === 'message.delivered')?.payload).toMatchObject({
+    type: 'dead',
+    code: 'policy.revoked',
   });
 });
 

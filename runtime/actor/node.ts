@@ -20,7 +20,15 @@
 import type { Did } from '../codec/did.ts';
 import { sha256 } from '../codec/digest.ts';
 import { canonicalJson, type JsonValue } from '../codec/json.ts';
-import { type Cause, type DigestText, digestText, type EventId, parseEventId, parseStreamId } from '../codec/record.ts';
+import {
+  type Cause,
+  type DigestText,
+  digestText,
+  type EventId,
+  parseEventId,
+  parseStreamId,
+  type RecordedDecision,
+} from '../codec/record.ts';
 import { assert } from '../core/assert.ts';
 import { utf8 } from '../core/bytes.ts';
 import type { Clock } from '../core/clock.ts';
@@ -44,23 +52,15 @@ import { toMillis } from './duration.ts';
 import type { HostExit, HostProcess, Hosts } from './hosts.ts';
 import { Mailbox, type Waiting } from './mailbox.ts';
 import { spawnData } from './make-context.ts';
-import {
-  type Entry as Done,
-  type FromHost,
-  nameOf,
-  type Operation,
-  type ToHost,
-  type TurnDone,
-  type TurnParked,
-  type Wait,
-} from './protocol.ts';
+import type { Entry as Done, FromHost, Operation, ToHost, TurnDone, TurnParked, Wait } from './protocol.ts';
 import { type AgentName, agentName, type Ref } from './ref.ts';
 import { ENTRIES_PER_SEGMENT_MAX, OPERATIONS_PER_TURN_MAX, RunningTurn, type TurnEnd } from './running-turn.ts';
+import { eventsOf, type NewAgentEvent } from './segment-events.ts';
 import { type ChildKind, type Exit, jittered, onExit, type Supervise, supervision } from './supervision.ts';
 import { TimerHeap } from './timer-heap.ts';
 import type { ProvidedTool } from './tool.ts';
-import { digestOf } from './turn-run.ts';
-import type { AgentEvent, AgentPayload } from './vocabulary.ts';
+import { actionOf } from './turn-action.ts';
+import type { AgentPayload } from './vocabulary.ts';
 
 /** Failures of one turn before its message becomes a dead letter. */
 const ATTEMPTS_MAX = 3;
@@ -693,37 +693,10 @@ export class AgentNode implements AsyncDisposable {
     this.#answer(accepted.message, { type: 'failed', code, message: detail, event: id });
   }
 
-  /** A segment's entries as events. */
-  #eventsOf(turn: RunningTurn, entries: readonly Done[]): NewAgentEvent[] {
-    const now = this.#parts.clock.now();
-    const eventOf = (entry: Done): NewAgentEvent => {
-      switch (entry.type) {
-        case 'emit':
-          return { type: 'agent.emitted', payload: { turn: turn.id, name: entry.name, data: entry.data } };
-        case 'tell': {
-          const { message, agent: to, contract, name, input: body, retryForMs } = entry;
-          const action = this.#action(turn, 0, {
-            verb: 'tell',
-            agent: to,
-            contract,
-            message: name,
-            input: body,
-            retryForMs,
-          });
-          const payload = { turn: turn.id, message, to, contract, name, body, retry_until: now + retryForMs };
-          return { type: 'message.sent', payload, decision: this.#kernel.decide(action).recorded };
-        }
-        case 'arm': {
-          const { timer, delayMs, everyMs, message: name, input: body } = entry;
-          return { type: 'timer.armed', payload: { timer, at: now + delayMs, every_ms: everyMs, name, body } };
-        }
-        case 'cancel':
-          return { type: 'timer.cancelled', payload: { timer: entry.timer } };
-        case 'watch':
-          return { type: 'watch.begun', payload: { agent: entry.agent, name: entry.message } };
-      }
-    };
-    return entries.map(eventOf);
+  #eventsOf(turn: RunningTurn, entries: readonly Done[]): readonly NewAgentEvent[] {
+    const decide = (operation: Operation): RecordedDecision =>
+      this.#kernel.decide(this.#action(turn, 0, operation)).recorded;
+    return eventsOf(turn.id, entries, this.#parts.clock.now(), decide);
   }
 
   /** What becomes visible once a segment is on disk. */
@@ -780,84 +753,12 @@ export class AgentNode implements AsyncDisposable {
   }
 
   #action(turn: RunningTurn, ordinal: number, operation: Operation): Action {
-    const now = this.#parts.clock.now();
-    const { accepted, agent, id, at } = turn;
-    const note = { turn: id, ordinal, name: nameOf(operation), digest: digestOf(operation), at };
-    const base = {
-      key: `${id}/${ordinal}`,
-      agent,
-      actor: this.#didOf(agent),
-      stream: streamOf(agent),
-      correlation: accepted.correlation ?? unwrap(parseEventId(id), 'a message id'),
-      cause: this.#causeOf(accepted.index),
-      note,
-    };
-    switch (operation.verb) {
-      case 'use': {
-        const tool = this.#tools.get(operation.tool)?.tool;
-        const { effect = 'unsafe', risk = 4, scope, withinMs = 1 } = tool ?? {};
-        const under = operation.under === null ? {} : { under: unwrap(parseEventId(operation.under), 'an approval') };
-        const scoped = scope === undefined ? {} : { scope };
-        return {
-          ...base,
-          ...scoped,
-          ...under,
-          verb: 'use',
-          target: operation.tool,
-          effect,
-          risk,
-          input: operation.input,
-          withinMs,
-        };
-      }
-      case 'ask': {
-        const withinMs = Math.max(
-          1,
-          Math.min(operation.withinMs, (turn.call?.deadline ?? Number.POSITIVE_INFINITY) - now),
-        );
-        const call = { chain: [...(turn.call?.chain ?? []), agent], deadline: now + withinMs };
-        const target = `${operation.contract}.${operation.message}@${operation.agent}`;
-        const { input } = operation;
-        return {
-          ...base,
-          note: { ...note, call },
-          verb: 'ask',
-          target,
-          effect: 'idempotent',
-          risk: 1,
-          input,
-          withinMs,
-        };
-      }
-      case 'tell': {
-        const target = `${operation.contract}.${operation.message}@${operation.agent}`;
-        return { ...base, verb: 'tell', target, effect: 'idempotent', risk: 1, input: operation.input, withinMs: 1 };
-      }
-      case 'spawn': {
-        const target = `${operation.contract}@${operation.agent}`;
-        return {
-          ...base,
-          verb: 'spawn',
-          target,
-          effect: 'idempotent',
-          risk: 1,
-          input: operation.options,
-          withinMs: 10_000,
-        };
-      }
-      case 'stop':
-        return {
-          ...base,
-          verb: 'stop',
-          target: operation.agent,
-          effect: 'idempotent',
-          risk: 1,
-          input: null,
-          withinMs: 60_000,
-        };
-      case 'approve':
-        throw new CodedError('approval.unavailable', 'expected an operation that is performed');
-    }
+    return actionOf(turn, ordinal, operation, {
+      now: this.#parts.clock.now(),
+      actor: this.#didOf(turn.agent),
+      cause: this.#causeOf(turn.accepted.index),
+      toolOf: (name) => this.#tools.get(name)?.tool,
+    });
   }
 
   #executorOf(action: Action): Executor | undefined {
@@ -1416,8 +1317,6 @@ export class AgentNode implements AsyncDisposable {
 }
 
 type SpawnData = Pick<Started, 'restart' | 'stop_within_ms' | 'supervise'>;
-
-type NewAgentEvent = AgentEvent & Partial<Pick<NewEvent, 'id' | 'cause' | 'correlation' | 'decision'>>;
 
 const ROOT_STREAM = unwrap(parseStreamId('node/supervisor'), 'a stream');
 const SEND_AGAIN_MS_MIN = 100;

@@ -1,0 +1,78 @@
+/** What a turn asks of the kernel, as the kernel's actions. Pure. */
+import type { Did } from '../codec/did.ts';
+import { type Cause, parseEventId } from '../codec/record.ts';
+import { CodedError } from '../core/errors.ts';
+import { unwrap } from '../core/result.ts';
+import type { Action } from '../kernel/action.ts';
+import { streamOf } from './agent-stream.ts';
+import { nameOf, type Operation } from './protocol.ts';
+import type { RunningTurn } from './running-turn.ts';
+import type { Tool } from './tool.ts';
+import { digestOf } from './turn-run.ts';
+
+/** What an action needs to know beside the turn. */
+export type ActionFacts = {
+  readonly now: number;
+  readonly actor: Did;
+  readonly cause: Cause;
+  readonly toolOf: (name: string) => Tool | undefined;
+};
+
+/** Starting an agent is two records; stopping one waits for its turn and its children's. */
+const SPAWN_MS = 10_000;
+const STOP_MS = 60_000;
+
+/** The action of a turn's operation. Its note says which operation of which turn it is, so that a fold finds it again.
+ *  @throws `approval.unavailable`: an approval is waited for, not performed */
+export function actionOf(turn: RunningTurn, ordinal: number, operation: Operation, facts: ActionFacts): Action {
+  const { accepted, agent, id, at, call } = turn;
+  const note = { turn: id, ordinal, name: nameOf(operation), digest: digestOf(operation), at };
+  const base = {
+    key: `${id}/${ordinal}`,
+    agent,
+    actor: facts.actor,
+    stream: streamOf(agent),
+    correlation: accepted.correlation ?? unwrap(parseEventId(id), 'a message id'),
+    cause: facts.cause,
+    note,
+  };
+  const tame = { effect: 'idempotent', risk: 1 } as const;
+  switch (operation.verb) {
+    case 'use': {
+      const { tool: target, input } = operation;
+      const { effect = 'unsafe', risk = 4, scope, withinMs = 1 } = facts.toolOf(target) ?? {};
+      const under = operation.under === null ? {} : { under: unwrap(parseEventId(operation.under), 'an approval') };
+      const scoped = scope === undefined ? {} : { scope };
+      return { ...base, ...scoped, ...under, verb: 'use', target, effect, risk, input, withinMs };
+    }
+    case 'ask': {
+      const leftMs = (call?.deadline ?? Number.POSITIVE_INFINITY) - facts.now;
+      const withinMs = Math.max(1, Math.min(operation.withinMs, leftMs));
+      const nested = { chain: [...(call?.chain ?? []), agent], deadline: facts.now + withinMs };
+      const { input } = operation;
+      return {
+        ...base,
+        ...tame,
+        note: { ...note, call: nested },
+        verb: 'ask',
+        target: targetOf(operation),
+        input,
+        withinMs,
+      };
+    }
+    case 'tell':
+      return { ...base, ...tame, verb: 'tell', target: targetOf(operation), input: operation.input, withinMs: 1 };
+    case 'spawn': {
+      const target = `${operation.contract}@${operation.agent}`;
+      return { ...base, ...tame, verb: 'spawn', target, input: operation.options, withinMs: SPAWN_MS };
+    }
+    case 'stop':
+      return { ...base, ...tame, verb: 'stop', target: operation.agent, input: null, withinMs: STOP_MS };
+    case 'approve':
+      throw new CodedError('approval.unavailable', 'expected an operation that is performed');
+  }
+}
+
+function targetOf(operation: Operation & { readonly verb: 'ask' | 'tell' }): string {
+  return `${operation.contract}.${operation.message}@${operation.agent}`;
+}
