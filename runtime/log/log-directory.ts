@@ -235,7 +235,7 @@ async function publishVerifierKey(directory: string, { name, key }: Signer): Pro
 }
 
 /** What the anchor has to say against this log, if anything. */
-export async function quarantineReason(
+async function quarantineReason(
   anchor: Anchor,
   store: Pick<LmdbStore, 'checkpoints'>,
   tree: { readonly size: number; root(size: number): Checkpoint['root'] },
