@@ -40,7 +40,8 @@ export type WriterTask = OpenOptions & {
   readonly stopAt?: 'opened' | 'appended';
 };
 
-/** Runs the task once a line arrives on standard input, so that a test can start a process before it needs one. */
+/** Runs the task once a line arrives on standard input, so that a test can start a process before it needs one.
+ *  @public called by name, in the process that `startWriter` starts */
 export async function runWriter(task: WriterTask): Promise<void> {
   waitForGo();
   const ports = { clock: systemClock, random: systemRandom, identity: thisProcess() };
