@@ -12,10 +12,11 @@ import { concat, utf8, view } from '../runtime/core/bytes.ts';
 import { unwrap } from '../runtime/core/result.ts';
 import { admit, type NodeView } from './admit.ts';
 import { sealBatch, splitFrame } from './frame.ts';
-import { encodeHead, HEAD_BYTES, type Head } from './head.ts';
+import { encodeHead, HEAD_BYTES, type Head, NO_EPOCH, NO_SESSION } from './head.ts';
 import { readCertificate, writeCertificate } from './hosting.ts';
 import { writeInception, writeRevocation, writeRotation } from './identity.ts';
 import { type Message, sealMessages } from './message.ts';
+import { Sessionless } from './sessionless.ts';
 import {
   aFrame,
   aMessage,
@@ -115,6 +116,24 @@ const BEFORE_THE_SIGNATURE: readonly Attack[] = [
     does: 'seals for less than no time',
     frame: (world) => resigned(world, { issued: later(1_000), expires: NOW }),
     code: 'envelope.too_long',
+  },
+  {
+    does: 'goes on in a session that is over',
+    frame: (world) => resigned(world, { issued: later(3_600_001), expires: later(3_600_002) }),
+    at: later(3_600_001),
+    code: 'envelope.session_over',
+  },
+  {
+    does: 'counts, outside a session, to be taken for new each time',
+    frame: (world) => resigned(world, { session: NO_SESSION, toEpoch: NO_EPOCH, sequence: 1 }),
+    view: withoutSession,
+    code: 'envelope.malformed',
+  },
+  {
+    does: 'names an epoch outside a session',
+    frame: (world) => resigned(world, { session: NO_SESSION, sequence: 0 }),
+    view: withoutSession,
+    code: 'envelope.malformed',
   },
   {
     does: 'claims an older version',
@@ -240,6 +259,21 @@ const AFTER_THE_SIGNATURE: readonly Attack[] = [
     does: 'calls an ask a reply',
     frame: (world) => resignedAs(world, 'reply'),
     code: 'claims.malformed',
+  },
+  {
+    does: 'fails without a reason',
+    frame: (world) => resignedAs(world, 'failure', { answer: { request: digestText(sha256(utf8('x'))) } }),
+    code: 'claims.malformed',
+  },
+  {
+    does: 'replies with the code of a failure',
+    frame: (world) => resignedAs(world, 'reply', { answer: { code: 'a.b', request: digestText(sha256(utf8('x'))) } }),
+    code: 'claims.malformed',
+  },
+  {
+    does: 'names an agent of whom nobody has heard',
+    frame: (world) => claiming(world, { from: anAgent('nobody', world.random).did }),
+    code: 'did.unknown',
   },
   {
     does: 'names a stolen agent, with no certificate',
@@ -456,8 +490,14 @@ function resigned(world: World, changes: Partial<Head>, pair = world.a.pair): Ui
   return first(sealBatch([{ ...parts, head: encodeHead({ ...parts.head, ...changes }) }], pair));
 }
 
-function resignedAs(world: World, kind: Head['kind']): Uint8Array {
-  return resigned(world, { kind });
+function resignedAs(world: World, kind: Head['kind'], claims: Changes = {}): Uint8Array {
+  const message = aMessage(world, { kind: claims.answer === undefined ? 'ask' : 'reply', claims });
+  const parts = unwrap(splitFrame(aFrame(world, message)), 'a frame');
+  return first(sealBatch([{ ...parts, head: encodeHead({ ...parts.head, kind }) }], world.a.pair));
+}
+
+function withoutSession(world: World): NodeView {
+  return { ...world.b.view(), sessionless: new Sessionless(later(-10_000), [world.a.pair.publicKey]) };
 }
 
 function signedRaw(world: World, claims: Uint8Array): Uint8Array {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { generateKeyPair } from '../runtime/codec/ed25519.ts';
-import { utf8 } from '../runtime/core/bytes.ts';
+import { toBase64url, utf8 } from '../runtime/core/bytes.ts';
 import { unwrap } from '../runtime/core/result.ts';
 import { seededRandom } from '../runtime/core/simulation.ts';
 import { type AgentCard, checkCard, readCard, toA2aCard, writeCard } from './agent-card.ts';
@@ -8,6 +8,7 @@ import { didDocument } from './did-document.ts';
 import { Directory } from './directory.ts';
 import { checkCertificate, readCertificate, type Subject, writeCertificate, writeWithdrawal } from './hosting.ts';
 import { type Identity, learn, writeRevocation, writeRotation } from './identity.ts';
+import { writeStatement } from './statement.ts';
 import { anAgent, codeOf, didOf, later, NOW, TestNode } from './world.fixture.ts';
 
 const random = seededRandom('directory');
@@ -49,7 +50,8 @@ function aCard(over: Partial<AgentCard> = {}): AgentCard {
 
 test('D1: a statement about somebody who is not known is refused, and taken once he is', () => {
   const directory = new Directory();
-  const statements = [certificate, writeCard(aCard(), agent.key), rotationOf(agent.identity)];
+  const withdrawal = writeWithdrawal({ agent: agent.did, certificate: cid, at: NOW }, agent.key);
+  const statements = [certificate, withdrawal, writeCard(aCard(), agent.key), rotationOf(agent.identity)];
   for (const statement of statements) expect(codeOf(directory.learn(statement, NOW))).toBe('did.unknown');
   const [inception = new Uint8Array()] = agent.identity.history;
   expect(directory.learn(inception, NOW)).toMatchObject({ ok: true, value: { type: 'identity', isNews: true } });
@@ -102,12 +104,18 @@ test('D3: an agent that floods with certificates or withdrawals keeps nobody els
   const directory = aDirectory();
   for (const statement of other.identity.history) directory.learn(statement, NOW);
   const codes = new Set<unknown>();
+  const withdrawn: boolean[] = [];
   for (let n = 0; n < 40; n++) {
     const flood = writeCertificate({ ...term, issued: later(n) }, agent.key);
     const { cid: flooded } = unwrap(readCertificate(flood), 'a certificate');
     codes.add(codeOf(directory.learn(flood, NOW)));
-    directory.learn(writeWithdrawal({ agent: agent.did, certificate: flooded, at: NOW }, agent.key), NOW);
+    const withdrawal = writeWithdrawal({ agent: agent.did, certificate: flooded, at: NOW }, agent.key);
+    withdrawn.push(directory.learn(withdrawal, NOW).ok);
+    expect(directory.learn(withdrawal, NOW)).toMatchObject(
+      withdrawn.at(-1) ? { value: { isNews: false } } : { ok: false },
+    );
   }
+  expect(withdrawn.filter((isTaken) => isTaken)).toHaveLength(16);
   expect(codes).toContain('directory.full');
   expect(directory.learn(writeCertificate({ ...term, agent: other.did }, other.key), NOW).ok).toBe(true);
   expect(codeOf(directory.learn(certificate, later(3_600_000)))).not.toBe('directory.full');
@@ -140,6 +148,29 @@ test.each([
   const use = { subject, node: node.did, epoch: node.epoch, at: NOW, ...over };
   const checked = checkCertificate(unwrap(readCertificate(certificate), 'a certificate'), use);
   expect(checked.ok ? undefined : checked.error.code).toBe(code);
+});
+
+test.each([
+  ['more than an hour', NOW, later(3_600_001)],
+  ['no time', NOW, NOW],
+  ['less than no time', NOW, later(-1)],
+])('a certificate for %s is good for nothing', (_, issued, expires) => {
+  const value = { agent: agent.did, epoch: toBase64url(node.epoch), expires, issued, node: node.did };
+  const written = readCertificate(writeStatement('iatp-mesh/1/hosting', value, [agent.key]));
+  const subject: Subject = { type: 'mesh', identity: agent.identity };
+  const use = { subject, node: node.did, epoch: node.epoch, at: later(-1) };
+  expect(codeOf(checkCertificate(unwrap(written, 'a statement'), use))).toBe('certificate.too_long');
+});
+
+test('a guest, which is a did:key, signs for itself and nobody else does', () => {
+  const guest = didOf(stranger);
+  const subject: Subject = { type: 'key', did: guest };
+  const check = (by: typeof stranger): unknown => {
+    const written = readCertificate(writeCertificate({ ...term, agent: guest }, by));
+    return checkCertificate(unwrap(written, 'a certificate'), { subject, node: node.did, epoch: node.epoch, at: NOW });
+  };
+  expect(check(stranger)).toEqual({ ok: true, value: true });
+  expect(check(agent.key)).toMatchObject({ error: { code: 'certificate.wrong_key' } });
 });
 
 test('a card counts if its agent’s key in force signed it, and the higher revision wins', () => {

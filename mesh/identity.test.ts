@@ -89,7 +89,7 @@ test('I3: the sponsor and every key of the identity may end it, nobody else, and
     expect(ended).toMatchObject({ ok: true, value: { revoked: 'retired' } });
     const fourth = generateKeyPair(random);
     const next = writeRotation(rotated, { from: agent.next, to: third, next: fourth.publicKey, at: NOW });
-    expect(learn(unwrap(ended, 'ended'), next)).toMatchObject({ ok: true, value: { revoked: 'retired' } });
+    expect(learn(unwrap(ended, 'ended'), next)).toEqual(ended);
   }
   for (const by of strangers) {
     expect(codeOf(learn(rotated, writeRevocation(agent.did, { by, reason: 'spite', at: NOW })))).toBe(
@@ -111,6 +111,15 @@ test('a rotation that skips one, or is about another, or follows another stateme
   expect(codeOf(learn(anAgent('other', random).identity, rotation))).toBe('did.other');
   const elsewhere = { ...agent.identity, head: rotated.head };
   expect(codeOf(learn(elsewhere, rotation))).toBe('did.forked');
+});
+
+test('a rotation that was tampered with is refused for its signature', () => {
+  const tampered = utf8(
+    view(rotation)
+      .toString()
+      .replace(/"signature":"./g, '"signature":"_'),
+  );
+  expect(codeOf(learn(agent.identity, tampered))).toBe('statement.bad_signature');
 });
 
 test('a history needs an inception, and nothing else begins one', () => {
