@@ -445,6 +445,15 @@ test('an enemy replays to the same node: refused, whatever it does to the proof'
   expect(codeOf(admit(patched(frame, 140, [1, 2, 3]), NOW, world.b.view()))).toBe('envelope.replayed');
 });
 
+test('an enemy cuts a frame anywhere: refused, never thrown at', () => {
+  const world = aWorld('cut');
+  const frame = aFrame(world);
+  const view = world.b.view();
+  for (let length = 0; length < frame.length; length++) {
+    expect(admit(frame.subarray(0, length), NOW, view)).toMatchObject({ ok: false, error: { authenticated: false } });
+  }
+});
+
 test('an enemy floods with forged sequence numbers: the honest one is still admitted, once', () => {
   const world = aWorld('poison');
   const honest = aFrame(world);

@@ -98,6 +98,17 @@ test('I3: the sponsor and every key of the identity may end it, nobody else, and
   }
 });
 
+test('I3: a sponsor who ends one agent has not ended another of his', () => {
+  const [key, next] = [generateKeyPair(random), generateKeyPair(random)];
+  const inception = writeInception({ name: 'sister', key, next: next.publicKey, sponsor: agent.sponsor, at: NOW });
+  const sister = unwrap(incept(inception), 'an inception');
+  const revocation = writeRevocation(agent.did, { by: agent.sponsor, reason: 'retired', at: NOW });
+  expect(codeOf(learn(sister, revocation))).toBe('did.other');
+  const ended = learn(agent.identity, revocation);
+  const again = writeRevocation(agent.did, { by: agent.key, reason: 'another', at: NOW });
+  expect(learn(unwrap(ended, 'ended'), again)).toEqual(ended);
+});
+
 test('I4: of two rotations at one place the second is refused', () => {
   const other = generateKeyPair(random);
   const fork = writeRotation(agent.identity, { from: agent.key, to: agent.next, next: other.publicKey, at: later(2) });
