@@ -169,6 +169,7 @@ export class TestNode implements AsyncDisposable {
   /** The node and its hosts are gone; the disk stays. */
   async crash(): Promise<void> {
     await this.#node?.[Symbol.asyncDispose]();
+    await this.#log?.[Symbol.asyncDispose](); // nobody writes to the disk of a dead node
     this.#node = undefined;
     this.#fault = undefined;
     this.#seen.length = 0; // the log may be shorter than what was seen: nothing here is older than the disk
