@@ -135,6 +135,12 @@ const BEFORE_THE_SIGNATURE: readonly Attack[] = [
     view: withoutSession,
     code: 'envelope.malformed',
   },
+  { does: 'writes another magic', frame: (world) => patched(aFrame(world), 0, [0x4a]), code: 'envelope.malformed' },
+  {
+    does: 'states a body of four gigabytes',
+    frame: (world) => patched(aFrame(world), 132, [0xff, 0xff, 0xff, 0xff]),
+    code: 'envelope.too_large',
+  },
   {
     does: 'claims an older version',
     frame: (world) => patched(aFrame(world), 4, [0]),

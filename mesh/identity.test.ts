@@ -133,6 +133,10 @@ test('a rotation that was tampered with is refused for its signature', () => {
   expect(codeOf(learn(agent.identity, tampered))).toBe('statement.bad_signature');
 });
 
+test('a statement over the limit is refused unread', () => {
+  expect(codeOf(incept(new Uint8Array(16 * 1024 + 1)))).toBe('statement.too_large');
+});
+
 test('a history needs an inception, and nothing else begins one', () => {
   expect(codeOf(foldIdentity([]))).toBe('did.no_history');
   expect(codeOf(foldIdentity([rotation]))).toBe('statement.wrong_type');
