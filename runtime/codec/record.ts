@@ -51,10 +51,11 @@ export type {
 
 export type RecordRefusal = Refusal<'record.malformed' | 'record.not_canonical' | 'record.too_large'>;
 
-/** The bytes of a record.
+/** The bytes of a record. `json` is the canonical text of its JSON payload where the caller has made it already: to make it
+ *  twice is a good part of what an append costs.
  *  @throws {AssertionError} `assert.failed`: a field out of its range. Check input with `parseX`, not with this. */
-export function encodeRecord(record: LogRecord): Uint8Array {
-  const text = writeRecord(record);
+export function encodeRecord(record: LogRecord, json?: string): Uint8Array {
+  const text = writeRecord(record, json);
   assert(text !== undefined, 'R2: a payload that is JSON data');
   return Buffer.from(text, 'utf8');
 }
@@ -113,8 +114,8 @@ export function parseEventType(text: string): Result<EventType, Refusal<'record.
 // --- writing ---------------------------------------------------------------------------------------------------------
 
 /** Ids, digests and DIDs are branded by parsers that let no character through which JSON escapes. */
-function writeRecord(r: LogRecord): string | undefined {
-  const payload = writePayload(r.payload);
+function writeRecord(r: LogRecord, json?: string): string | undefined {
+  const payload = json === undefined ? writePayload(r.payload) : `{"j":${json}}`;
   if (payload === undefined) return undefined;
   return (
     `{"v":1,"o":"${r.origin}","i":${count(r.index)},"id":"${r.id}","s":"${r.stream}","n":${count(r.version)},"t":"${r.type}",` +

@@ -1,7 +1,8 @@
 /**
  * The one implementation of `EventLog`, over any `LogStore`: sequencing, group commit, reading, proofs, checkpoints.
  *
- * J1. A flush starts at once when none is running; what is appended meanwhile becomes the next batch. No timer is on the path.
+ * J1. A flush starts at the end of the turn when none is running; what is appended meanwhile becomes the next batch. No timer is
+ *     on the path.
  * J2. Callers hear of their events after the flush, in the order of their appends.
  * J3. After any failed or overdue commit the journal stops for good: the fate of that batch is unknown until the next open.
  * J4. Only what is durable is read, proved or signed. The anchor has a checkpoint before anyone else (anchor.ts, A1).
@@ -312,6 +313,7 @@ export class Journal implements EventLog {
   }
 
   async #flush(): Promise<void> {
+    await undefined; // what is appended in the same turn goes along
     while (this.#queue.length > 0) {
       const appends = this.#queue.splice(0, nextCount(this.#queue, this.#durable));
       try {

@@ -102,9 +102,9 @@ export class Sequencer {
       for (const event of added) {
         version += 1;
         [wallMs, counter] = at > wallMs ? [at, 0] : [wallMs, counter + 1];
-        const { payload, blob } = storePayload(event.payload);
+        const { payload, json, blob } = storePayload(event.payload);
         const record = recordOf(event, { origin: this.#origin, index, stream, version, wallMs, counter, payload });
-        const bytes = encodeRecord(record);
+        const bytes = encodeRecord(record, json);
         if (bytes.length > RECORD_BYTES_MAX) throw tooLarge(`a record of ${RECORD_BYTES_MAX} bytes`, bytes.length);
         if (blob !== undefined) blobs.push(blob);
         byteLength += bytes.length + (blob?.bytes.length ?? 0);
@@ -120,9 +120,9 @@ export class Sequencer {
   /** Whether recording `event` would have given the record that `bytes` are: the same content at the place it has. */
   isSameEvent(event: NewEvent, stream: StreamId, recorded: LogRecord, bytes: Uint8Array): boolean {
     const { index, version, wallMs, counter, origin } = recorded;
-    const { payload } = storePayload(event.payload);
+    const { payload, json } = storePayload(event.payload);
     const again = recordOf(event, { origin, index, stream, version, wallMs, counter, payload });
-    return Buffer.compare(encodeRecord(again), bytes) === 0;
+    return Buffer.compare(encodeRecord(again, json), bytes) === 0;
   }
 
   #checkExpected(writes: readonly Write[]): void {
@@ -140,8 +140,8 @@ export class Sequencer {
 }
 
 /** Where the event is, without its bytes. */
-export function placeOf({ bytes: _, ...recorded }: Sequenced): Recorded {
-  return recorded;
+export function placeOf({ index, id, stream, version, wallMs, leaf }: Sequenced): Recorded {
+  return { index, id, stream, version, wallMs, leaf };
 }
 
 /** The events by stream: versions of one stream are consecutive within a batch (Q1). */
@@ -160,22 +160,49 @@ function isMet(expected: ExpectedVersion, actual: number): boolean {
   return expected === 'none' ? actual === -1 : actual === expected;
 }
 
+/** Fields are set one by one: spreading costs an append more than the hash of its record does. */
 function recordOf(
   event: NewEvent,
   place: Pick<LogRecord, 'origin' | 'index' | 'stream' | 'version' | 'wallMs' | 'counter' | 'payload'>,
 ): LogRecord {
-  const { payload: _, typeVersion = 1, replay = 'state', ...rest } = event;
-  return { ...rest, ...place, typeVersion, replay };
+  const { id, type, typeVersion = 1, actor, principal, correlation, cause, envelope, decision, erasure } = event;
+  const { origin, index, stream, version, wallMs, counter, payload } = place;
+  const record: { -readonly [K in keyof LogRecord]: LogRecord[K] } = {
+    origin,
+    index,
+    id,
+    stream,
+    version,
+    type,
+    typeVersion,
+    wallMs,
+    counter,
+    actor,
+    payload,
+    replay: event.replay ?? 'state',
+  };
+  if (principal !== undefined) record.principal = principal;
+  if (correlation !== undefined) record.correlation = correlation;
+  if (cause !== undefined) record.cause = cause;
+  if (envelope !== undefined) record.envelope = envelope;
+  if (decision !== undefined) record.decision = decision;
+  if (erasure !== undefined) record.erasure = erasure;
+  return record;
 }
 
 /** What goes into the record, and what goes beside it because it is long. */
-function storePayload(payload: NewPayload): { readonly payload: Payload; readonly blob?: Blob } {
+function storePayload(payload: NewPayload): {
+  readonly payload: Payload;
+  /** The canonical text of a payload that stands in the record as JSON. */
+  readonly json?: string;
+  readonly blob?: Blob;
+} {
   switch (payload.type) {
     case 'json': {
       const text = canonicalJson(payload.value);
       if (!text.ok) throw new CodedError(text.error.code, text.error.message);
       const length = Buffer.byteLength(text.value);
-      if (length <= PAYLOAD_INLINE_BYTES_MAX) return { payload };
+      if (length <= PAYLOAD_INLINE_BYTES_MAX) return { payload, json: text.value };
       return storeBlob('application/json', Buffer.from(text.value, 'utf8'));
     }
     case 'bytes':
