@@ -5,7 +5,7 @@ import { COORDINATOR, Coordinator, fetchFacts, readLock, writeReport } from './c
 import { coordinator } from './coordinator.ts';
 import type { Lock } from './lock-file.ts';
 import type { PackageFacts } from './package-document.ts';
-import { auditPolicy } from './policy.ts';
+import { auditPolicy } from './policy.fixture.ts';
 import { type AuditProgress, followLog } from './progress.ts';
 import { Report } from './report.ts';
 import { reporter } from './reporter.ts';

@@ -8,7 +8,7 @@ import process from 'node:process';
 import { childHosts, type Hosts, systemClock, systemRandom, thisProcess } from 'ringmesh/runtime';
 import { z } from 'zod';
 import { type AuditPorts, runAudit } from './audit.ts';
-import { Coordinator, Reporter, Researcher } from './contracts.ts';
+import { Coordinator, Reporter, Researcher, Rogue } from './contracts.ts';
 import { parseOptions } from './options.ts';
 
 const Task = z.object({
@@ -36,7 +36,7 @@ const ports: AuditPorts = {
   environment: {},
   hosts: noted(
     childHosts({
-      modules: Object.fromEntries([Coordinator, Researcher, Reporter].map(({ name }) => [name, moduleOf(name)])),
+      modules: Object.fromEntries([Coordinator, Researcher, Reporter, Rogue].map(({ name }) => [name, moduleOf(name)])),
       execArgv: process.execArgv,
       printed: (_, text) => void process.stderr.write(text),
     }),

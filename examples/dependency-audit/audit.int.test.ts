@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openReader, systemClock } from 'ringmesh/runtime';
+import { openReader, systemClock, systemRandom, thisProcess } from 'ringmesh/runtime';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type AuditPorts, runAudit } from './audit.ts';
 import { Coordinator, Reporter, Researcher } from './contracts.ts';
+import { parseOptions } from './options.ts';
 import { payloadOf } from './progress.ts';
 import { RegistryDouble } from './registry-double.fixture.ts';
 import { Report } from './report.ts';
@@ -140,17 +142,21 @@ async function run({
   fresh = false,
   victim = null,
   after = 0,
+  more = [],
 }: {
   fresh?: boolean;
   victim?: string | null;
   after?: number;
+  /** More of the command line. */
+  more?: readonly string[];
 }): Promise<Run> {
   if (fresh)
     await Promise.all(
       ['out', 'log', 'anchors'].map((name) => rm(join(folder, name), { recursive: true, force: true })),
     );
   const at = (name: string): string => join(folder, name);
-  const args = ['--lock', at('package-lock.json'), '--out', at('out'), '--log', at('log'), '--anchor', at('anchors')];
+  const places = ['--lock', at('package-lock.json'), '--out', at('out'), '--log', at('log'), '--anchor', at('anchors')];
+  const args = [...places, ...more];
   const task = JSON.stringify({ args, victim, after });
   const file = new URL('./audit-process.fixture.ts', import.meta.url).pathname;
   const child = spawn(process.execPath, ['--conditions=source', file, task], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -175,6 +181,12 @@ async function fallen(victim: string): Promise<number> {
   if (victim === 'node') return kills;
   await using log = await openReader(join(folder, 'log'), systemClock);
   return [...log.read()].filter(({ type, stream }) => type === 'host.exited' && stream === `host/${victim}`).length;
+}
+
+/** What the log says of an agent's standing. */
+async function ringEventsOf(agent: string): Promise<readonly string[]> {
+  await using log = await openReader(join(folder, 'log'), systemClock);
+  return [...log.read()].filter(({ stream }) => stream === `ring/${agent}`).map(({ type }) => type);
 }
 
 /** Names whose document the log has an outcome for. */

@@ -3,6 +3,8 @@
  * verifies the log. Whatever stops this process, the next run finds everything in the log.
  */
 import { dirname } from 'node:path';
+import { type Governance, govern } from 'ringmesh';
+import type { Bundle } from 'ringmesh/policies';
 import {
   AgentNode,
   type Clock,
@@ -18,11 +20,11 @@ import {
 } from 'ringmesh/runtime';
 import { readBounded } from './bounded-read.ts';
 import { ConfinedFolder } from './confined-folder.ts';
-import { COORDINATOR, Coordinator, Reporter, Researcher } from './contracts.ts';
+import { COORDINATOR, Coordinator, Reporter, Researcher, ROGUE, Rogue } from './contracts.ts';
 import { LOCK_BYTES_MAX, parseLock } from './lock-file.ts';
 import { type NpmConfig, readNpmConfig } from './npm-config.ts';
 import type { AuditOptions } from './options.ts';
-import { auditPolicy } from './policy.ts';
+import { endorsementsAt, loadPolicy, POLICY_FILE } from './policy.ts';
 import { type AuditProgress, EMPTY_LEDGER, follow, followLog, type Ledger, payloadOf } from './progress.ts';
 import { REGISTRY_LIMITS, Registry, type RegistryLimits } from './registry.ts';
 import { type Summary, summaryOf } from './summary.ts';
@@ -37,6 +39,8 @@ export type AuditPorts = {
   readonly hosts: Hosts;
   /** Called with every change. */
   readonly onProgress: (progress: AuditProgress) => void;
+  /** Who may do what; default: `policy.yaml` beside this module. */
+  readonly policy?: string;
   readonly limits?: Partial<RegistryLimits>;
 };
 
@@ -44,8 +48,9 @@ export type AuditPorts = {
 export async function runAudit(options: AuditOptions, ports: AuditPorts, signal: AbortSignal): Promise<Summary> {
   const readable = parseLock(await readBounded(options.lock, LOCK_BYTES_MAX)); // before anything is made
   if (!readable.ok) throw new CodedError(readable.error.code, `${options.lock}: ${readable.error.message}`);
+  const bundle = await loadPolicy(ports.policy ?? POLICY_FILE); // without one nothing runs
   const config = await readNpmConfig(dirname(options.lock), signal);
-  const ended = await withLog(options, ports, (log) => auditInto(log, config, options, { ports, signal }));
+  const ended = await withLog(options, ports, (log) => auditInto(log, { config, bundle }, options, { ports, signal }));
   const verified = await verifyLog(options.log, { anchors: options.anchors, signal });
   return summaryOf(ended, verified, options);
 }
@@ -54,10 +59,35 @@ type Ended = { readonly ledger: Ledger; readonly isNew: boolean };
 
 async function auditInto(
   log: EventLog,
-  config: NpmConfig,
+  { config, bundle }: { readonly config: NpmConfig; readonly bundle: Bundle },
   options: AuditOptions,
   { ports, signal }: { readonly ports: AuditPorts; readonly signal: AbortSignal },
 ): Promise<Ended> {
+  const { clock, random } = ports;
+  const endorsements = endorsementsAt(clock.now());
+  const governance = govern({ log, clock, random, bundle: () => bundle, endorsements });
+  let isNew: boolean;
+  try {
+    isNew = await auditUnder(governance, { log, config, options, ports, signal });
+  } finally {
+    await governance.recorded();
+  }
+  return { ledger: followLog(log), isNew };
+}
+
+type Run = {
+  readonly log: EventLog;
+  readonly config: NpmConfig;
+  readonly options: AuditOptions;
+  readonly ports: AuditPorts;
+  readonly signal: AbortSignal;
+};
+
+/** Whether the audit that has ended was begun by this run. */
+async function auditUnder(
+  { gates, epochs }: Governance,
+  { log, config, options, ports, signal }: Run,
+): Promise<boolean> {
   const before = followLog(log);
   const { clock, random, environment, hosts } = ports;
   using registry = new Registry({ config, clock, random, environment }, { ...REGISTRY_LIMITS, ...ports.limits });
@@ -66,10 +96,11 @@ async function auditInto(
     log,
     clock,
     random,
-    contracts: [Coordinator, Researcher, Reporter],
+    contracts: [Coordinator, Researcher, Reporter, Rogue],
     hosts,
     tools: auditTools({ lock: options.lock, out, registry }),
-    gates: auditPolicy(),
+    gates,
+    epochs,
   });
   const { progress } = before;
   const seen = progress === undefined || progress.end?.isComplete === true ? null : progress.audit;
@@ -77,11 +108,19 @@ async function auditInto(
   const begun = await node.ask(coordinator).begin({ researchers: options.researchers, seen });
   if (begun.type !== 'ok') throw new CodedError('code' in begun ? begun.code : 'audit.not_begun', textOf(begun));
   try {
-    const ledger = await untilEnd(log, begun.value.audit, { node, ports, signal });
-    return { ledger, isNew: begun.value.isNew };
+    const rogue = options.withRogue ? misbehave(node) : undefined;
+    await untilEnd(log, begun.value.audit, { node, ports, signal });
+    await rogue;
+    return begun.value.isNew;
   } finally {
     await node.drain(); // an interrupted run lets its turns come to an end, too
   }
+}
+
+/** Whatever it is told: the log says it. */
+async function misbehave(node: AgentNode): Promise<void> {
+  const rogue = await node.spawn(Rogue, ROGUE);
+  await node.ask(rogue).misbehave({});
 }
 
 /** Follows the log until the audit has ended, the node has, or nobody waits any more. */
@@ -89,7 +128,7 @@ async function untilEnd(
   log: EventLog,
   audit: string,
   { node, ports, signal }: { readonly node: AgentNode; readonly ports: AuditPorts; readonly signal: AbortSignal },
-): Promise<Ledger> {
+): Promise<void> {
   const over = new AbortController();
   void node.ended.then((cause) => over.abort(cause ?? new CodedError('audit.stopped', 'the node has ended')));
   const either = AbortSignal.any([signal, over.signal]);
@@ -100,7 +139,7 @@ async function untilEnd(
     ledger = follow(ledger, record, payloadOf(log, record));
     if (ledger.progress === undefined || record.index < begunAt - 1) continue;
     if (ledger.progress !== progress || record.index === begunAt - 1) ports.onProgress(ledger.progress);
-    if (ledger.progress.audit === audit && ledger.progress.end !== undefined) return ledger;
+    if (ledger.progress.audit === audit && ledger.progress.end !== undefined) return;
   }
   either.throwIfAborted();
   throw new CodedError('audit.stopped', 'expected the log to go on, found its end');

@@ -15,13 +15,14 @@ describe('options', () => {
       log: '/work/.ringmesh/audit-log',
       anchors: '/home/me/.local/state/ringmesh/anchors',
       researchers: 4,
+      withRogue: false,
       isJson: false,
       failOn: undefined,
     });
   });
 
   test('all of them', () => {
-    const args = '--lock a --out /b --log c --anchor d --researchers 7 --fail-on high --json'.split(' ');
+    const args = '--lock a --out /b --log c --anchor d --with-rogue --researchers 7 --fail-on high --json'.split(' ');
 
     expect(parseOptions(args, place)).toEqual({
       lock: '/work/a',
@@ -29,6 +30,7 @@ describe('options', () => {
       log: '/work/c',
       anchors: '/work/d',
       researchers: 7,
+      withRogue: true,
       isJson: true,
       failOn: 'high',
     });
@@ -111,9 +113,16 @@ const verified = {
   problemCount: 0,
 } as never as Parameters<typeof summaryOf>[1];
 
+const governed: Ledger['governed'] = {
+  verdicts: { allow: 3, deny: 1, escalate: 0 },
+  rules: { 'audit/fetch': 3 },
+  refused: [{ agent: 'rogue', code: 'tool.unknown', count: 1 }],
+  moves: [{ agent: 'rogue', from: 2, to: 3 }],
+};
+
 function summary(change: Partial<Summary> = {}, over: AuditProgress = progress(9, 1)): Summary {
   const end = { isComplete: false, written: { type: 'written' as const, files: ['report.json'] } };
-  const ledger: Ledger = { progress: { ...over, end }, verdicts: { allow: 3, deny: 1, escalate: 0 }, hasEnded: true };
+  const ledger: Ledger = { progress: { ...over, end }, governed, hasEnded: true };
   return { ...summaryOf({ ledger, isNew: true }, verified, { out: '/out', log: '/log' }), ...change };
 }
 
@@ -129,6 +138,9 @@ describe('summary', () => {
     expect(JSON.parse(formatSummary(summary(), true))).toEqual(summary());
     expect(formatSummary(summary(), false).split('\n')).toEqual(
       expect.arrayContaining([
+        'by rule    audit/fetch: 3',
+        'refused    rogue: tool.unknown, once',
+        'demoted    rogue: from ring 2 to ring 3',
         'missing    p9: registry.refused',
         'next       run it again: only what is missing is fetched',
       ]),

@@ -37,6 +37,13 @@ export const writeReport = tool('report.write', {
   within: '30s',
 });
 
+/** Described by no policy and provided by no node. */
+export const runShell = tool('shell.run', {
+  in: z.strictObject({ command: z.string() }),
+  out: z.null(),
+  effect: 'unsafe',
+});
+
 const id = z.string();
 const Job = z.strictObject({ name: z.string(), locked: z.array(LockedPackage) });
 const Failure = z.strictObject({ code: z.string(), message: z.string() });
@@ -105,13 +112,26 @@ export const Reporter = contract('audit-reporter', {
   uses: { writeReport },
 });
 
+/** Only with `--with-rogue`. */
+export const Rogue = contract('audit-rogue', {
+  messages: {
+    misbehave: {
+      in: z.strictObject({}),
+      out: z.strictObject({ refusals: z.array(z.strictObject({ tried: z.string(), ...Failure.shape })) }),
+      within: '60s',
+    },
+  },
+  uses: { fetchFacts, writeReport, runShell },
+});
+
 /** A message waits this long for an agent that is not there: as long as a run may be put off. */
 export const RETRY_FOR = { retryFor: '7d' } as const;
 
 /** Where the agents live. */
 export const COORDINATOR = 'audit';
 export const REPORTER = 'audit/reporter';
+export const ROGUE = 'rogue';
 
 export function researcherName(n: number): string {
-  return `audit/researcher-${n}`;
+  return `audit/researcher/${n}`;
 }

@@ -23,6 +23,7 @@ import {
   type Written,
 } from './contracts.ts';
 import type { Lock, LockedPackage } from './lock-file.ts';
+import { patiently } from './patience.ts';
 import type { Audit } from './report.ts';
 
 type Progress =
@@ -102,7 +103,7 @@ export const coordinator = implement(Coordinator, {
   },
   on: {
     async begin({ researchers, seen }, ctx) {
-      const lock = await ctx.use.readLock({});
+      const lock = await patiently(ctx, () => ctx.use.readLock({}));
       if (lock.type !== 'ok') return lock;
       const { running } = ctx.state();
       const isSame = running?.lock.digest === lock.value.digest;
@@ -158,10 +159,10 @@ export const coordinator = implement(Coordinator, {
 
 /** Whoever is missing of the researchers and the reporter is started; all are children of the coordinator. */
 async function staff(ctx: Ctx, researchers: number): Promise<void> {
-  await ctx.spawn(Reporter, REPORTER);
+  await patiently(ctx, () => ctx.spawn(Reporter, REPORTER));
   for (let n = 1; n <= researchers; n += 1) {
     const researcher = researcherName(n);
-    const spawned = await ctx.spawn(Researcher, researcher);
+    const spawned = await patiently(ctx, () => ctx.spawn(Researcher, researcher));
     const isKnown = ctx.state().running?.researchers.includes(researcher) === true;
     if (spawned.type === 'ok' && !isKnown) ctx.emit('Staffed', { researcher });
   }

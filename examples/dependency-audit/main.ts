@@ -2,7 +2,7 @@
 import { homedir } from 'node:os';
 import { CodedError, childHosts, hasCode, systemClock, systemRandom, thisProcess } from 'ringmesh/runtime';
 import { runAudit } from './audit.ts';
-import { Coordinator, Reporter, Researcher } from './contracts.ts';
+import { Coordinator, Reporter, Researcher, Rogue } from './contracts.ts';
 import { HELP, parseOptions } from './options.ts';
 import { ProgressLine } from './progress-line.ts';
 import { exitCodeOf, formatSummary } from './summary.ts';
@@ -51,6 +51,7 @@ async function main(): Promise<number> {
         [Coordinator.name]: moduleOf('coordinator'),
         [Researcher.name]: moduleOf('researcher'),
         [Reporter.name]: moduleOf('reporter'),
+        [Rogue.name]: moduleOf('rogue'),
       },
       execArgv: process.execArgv, // how this process finds modules is how its children do
       printed: (contract, text) => void stderr.write(`${contract}: ${text}`),

@@ -12,6 +12,7 @@ export type AuditOptions = {
   /** Where the log's anchor is kept: outside of the log's folder. */
   readonly anchors: string;
   readonly researchers: number;
+  readonly withRogue: boolean;
   readonly isJson: boolean;
   /** Findings this severe, or worse, are a failure. */
   readonly failOn: Severity | undefined;
@@ -27,6 +28,7 @@ Killed or offline, run it again: it goes on where it was and fetches only what i
   --log DIR          the log of everything that happened (default: .ringmesh/audit-log)
   --anchor DIR       where the log's anchor is kept (default: the user's state folder)
   --researchers N    agents that fetch and judge, 1 to ${RESEARCHERS_MAX} (default: 4)
+  --with-rogue       one more agent, which goes out of its bounds: see how it is refused
   --fail-on SEVERITY exit with 4 for findings this severe or worse: ${SEVERITIES.join(', ')}
   --json             the summary as one JSON object
   --help
@@ -68,6 +70,7 @@ export function parseOptions(
     log: resolve(cwd, values.log ?? join('.ringmesh', 'audit-log')),
     anchors: values.anchor === undefined ? anchors : resolve(cwd, values.anchor),
     researchers,
+    withRogue: values['with-rogue'] === true,
     isJson: values.json === true,
     failOn,
   };
@@ -83,6 +86,7 @@ function parsed(args: readonly string[]) {
     anchor: text,
     researchers: text,
     'fail-on': text,
+    'with-rogue': flag,
     json: flag,
     help: flag,
   };

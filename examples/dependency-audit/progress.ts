@@ -7,6 +7,19 @@ import { countFindings } from './report.ts';
 
 export type Verdicts = { readonly allow: number; readonly deny: number; readonly escalate: number };
 
+/** How often an agent was refused, and with which code. */
+export type Refused = { readonly agent: string; readonly code: string; readonly count: number };
+export type RingMove = { readonly agent: string; readonly from: number; readonly to: number };
+
+/** What the kernel decided while an audit went on. */
+export type Governed = {
+  readonly verdicts: Verdicts;
+  /** How often each rule had the word, by name; acts that no rule decided are not here. */
+  readonly rules: Readonly<Record<string, number>>;
+  readonly refused: readonly Refused[];
+  readonly moves: readonly RingMove[];
+};
+
 export type AuditProgress = {
   readonly audit: string;
   /** Names to ask the registry about. */
@@ -19,20 +32,34 @@ export type AuditProgress = {
 
 export type Ledger = {
   readonly progress: AuditProgress | undefined;
-  /** Actions decided since the audit before this one ended. */
-  readonly verdicts: Verdicts;
+  /** Since the audit that is not ended was begun or gone on with. */
+  readonly governed: Governed;
   readonly hasEnded: boolean;
 };
 
-export const EMPTY_LEDGER: Ledger = { progress: undefined, verdicts: none(), hasEnded: false };
+const NOTHING: Governed = { verdicts: { allow: 0, deny: 0, escalate: 0 }, rules: {}, refused: [], moves: [] };
 
+export const EMPTY_LEDGER: Ledger = { progress: undefined, governed: NOTHING, hasEnded: false };
+
+const Accepted = z.looseObject({ name: z.literal('begin') });
+const Moved = z.looseObject({ agent: z.string(), from: z.int(), to: z.int() });
+const RefusedMany = z.looseObject({ agent: z.string(), counts: z.record(z.string(), z.int()) });
 const Emitted = z.looseObject({ name: z.string(), data: z.unknown() });
 const { Begun, Judged, Written: WrittenFact } = Coordinator.spec.events;
 
 /** The next event of the log. Events of others, and facts that say nothing about progress, change nothing. */
 export function follow(ledger: Ledger, record: LogRecord, payload: unknown): Ledger {
-  if (record.decision !== undefined) return count(ledger, record.decision.verdict);
-  if (record.stream !== `agent/${COORDINATOR}` || record.type !== 'agent.emitted') return ledger;
+  if (record.decision !== undefined) return { ...ledger, governed: decided(ledger.governed, record, record.decision) };
+  if (record.type === 'action.refused_many') return { ...ledger, governed: counted(ledger.governed, payload) };
+  if (record.type === 'ring.promoted' || record.type === 'ring.demoted') {
+    const { agent, from, to } = Moved.parse(payload);
+    return { ...ledger, governed: { ...ledger.governed, moves: [...ledger.governed.moves, { agent, from, to }] } };
+  }
+  if (record.stream !== `agent/${COORDINATOR}`) return ledger;
+  if (record.type === 'message.accepted' && ledger.hasEnded && Accepted.safeParse(payload).success) {
+    return { ...ledger, hasEnded: false, governed: NOTHING };
+  }
+  if (record.type !== 'agent.emitted') return ledger;
   const fact = Emitted.safeParse(payload);
   return fact.success ? onFact(ledger, fact.data.name, fact.data.data) : ledger;
 }
@@ -76,7 +103,7 @@ function onFact(ledger: Ledger, name: string, data: unknown): Ledger {
   if (progress === undefined) return ledger;
   if (name === 'Resumed') {
     const results = new Map([...progress.results].filter(([, { type }]) => type === 'judged'));
-    return { ...ledger, hasEnded: false, progress: { ...progress, results, end: undefined } };
+    return { ...ledger, progress: { ...progress, results, end: undefined } };
   }
   if (name === 'Judged') {
     const results = new Map(progress.results);
@@ -89,11 +116,32 @@ function onFact(ledger: Ledger, name: string, data: unknown): Ledger {
   return ledger;
 }
 
-function count(ledger: Ledger, verdict: keyof Verdicts): Ledger {
-  const before = ledger.hasEnded ? none() : ledger.verdicts;
-  return { ...ledger, hasEnded: false, verdicts: { ...before, [verdict]: before[verdict] + 1 } };
+function decided(governed: Governed, record: LogRecord, decision: NonNullable<LogRecord['decision']>): Governed {
+  const { verdicts, rules } = governed;
+  const { verdict, rule, code } = decision;
+  const agent = record.stream.slice(record.stream.indexOf('/') + 1);
+  return {
+    ...governed,
+    verdicts: { ...verdicts, [verdict]: verdicts[verdict] + 1 },
+    rules: rule === undefined ? rules : { ...rules, [rule]: (rules[rule] ?? 0) + 1 },
+    refused: verdict === 'allow' ? governed.refused : refusedAlso(governed.refused, { agent, code, count: 1 }),
+  };
 }
 
-function none(): Verdicts {
-  return { allow: 0, deny: 0, escalate: 0 };
+/** A flood is recorded in sums, and only the first of it one by one. */
+function counted(governed: Governed, payload: unknown): Governed {
+  const { agent, counts } = RefusedMany.parse(payload);
+  const { verdicts } = governed;
+  const sums = Object.entries(counts);
+  return {
+    ...governed,
+    verdicts: { ...verdicts, deny: verdicts.deny + sums.reduce((sum, [, count]) => sum + count, 0) },
+    refused: sums.reduce((all, [code, count]) => refusedAlso(all, { agent, code, count }), governed.refused),
+  };
+}
+
+function refusedAlso(all: readonly Refused[], more: Refused): readonly Refused[] {
+  const at = all.findIndex(({ agent, code }) => agent === more.agent && code === more.code);
+  if (at < 0) return [...all, more];
+  return all.map((one, n) => (n === at ? { ...one, count: one.count + more.count } : one));
 }

@@ -1,6 +1,7 @@
 /** Collects the results of an audit from the coordinator, writes the two reports, and says so. */
 import { type ContextOf, implement, type Outcome, refTo } from 'ringmesh/runtime';
 import { COORDINATOR, Coordinator, RETRY_FOR, Reporter, type Written } from './contracts.ts';
+import { patiently } from './patience.ts';
 import { type Audit, reportOf, toJson, toMarkdown } from './report.ts';
 import { failureOf } from './researcher.ts';
 
@@ -26,7 +27,7 @@ async function write(audit: string, ctx: Ctx): Promise<Written> {
     ['report.json', toJson(report)],
     ['report.md', toMarkdown(report)],
   ] as const) {
-    const outcome = await ctx.use.writeReport({ path, text });
+    const outcome = await patiently(ctx, () => ctx.use.writeReport({ path, text }));
     if (outcome.type !== 'ok') return { type: 'unwritten', failure: failureOf(outcome) };
     files.push(path);
   }
@@ -37,9 +38,10 @@ async function write(audit: string, ctx: Ctx): Promise<Written> {
 async function collect(audit: string, ctx: Ctx): Promise<Outcome<Audit>> {
   let content: Audit | undefined;
   for (let from: number | null = 0; from !== null; ) {
-    const page: Outcome<{ content: Audit; next: number | null }> = await ctx
-      .ask(refTo(Coordinator, COORDINATOR))
-      .page({ audit, from });
+    const at: number = from;
+    const page: Outcome<{ content: Audit; next: number | null }> = await patiently(ctx, () =>
+      ctx.ask(refTo(Coordinator, COORDINATOR)).page({ audit, from: at }),
+    );
     if (page.type !== 'ok') return page;
     const { audited, missing } = page.value.content;
     content = {

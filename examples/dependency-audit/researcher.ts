@@ -4,6 +4,7 @@ import { COORDINATOR, Coordinator, type Job, type Judgement, RETRY_FOR, Research
 import { judge } from './judge.ts';
 import type { LockedPackage } from './lock-file.ts';
 import type { PackageFacts } from './package-document.ts';
+import { patiently } from './patience.ts';
 import type { AuditedPackage } from './report.ts';
 
 export const researcher = implement(Researcher, {
@@ -25,7 +26,7 @@ async function research(
   ctx: ContextOf<typeof Researcher, object>,
 ): Promise<Judgement> {
   const versions = [...new Set(locked.map(({ version }) => version))];
-  const found = await ctx.use.fetchFacts({ name, versions });
+  const found = await patiently(ctx, () => ctx.use.fetchFacts({ name, versions }));
   if (found.type !== 'ok') return { type: 'failed', name, failure: failureOf(found) };
   const facts = found.value.type === 'absent' ? 'absent' : found.value.facts;
   return {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { LogReport } from 'ringmesh/runtime';
 import { SEVERITIES, type Severity } from './judge.ts';
 import type { AuditOptions } from './options.ts';
-import { doneOf, findingsOf, type Ledger, packagesOf, type Verdicts } from './progress.ts';
+import { doneOf, findingsOf, type Ledger, packagesOf, type Refused, type RingMove, type Verdicts } from './progress.ts';
 
 export type Summary = {
   readonly audit: string;
@@ -15,6 +15,11 @@ export type Summary = {
   readonly skipped: number;
   readonly findings: Readonly<Record<Severity, number>>;
   readonly actions: Verdicts;
+  /** Actions by the rule that decided. */
+  readonly rules: Readonly<Record<string, number>>;
+  readonly refused: readonly Refused[];
+  /** Changes of ring, in their order. */
+  readonly rings: readonly RingMove[];
   readonly failures: readonly { readonly name: string; readonly code: string }[];
   /** Empty where no report could be written, with the reason. */
   readonly reports: readonly string[];
@@ -46,7 +51,10 @@ export function summaryOf(
     packages: packagesOf(progress),
     skipped: progress.skipped,
     findings: findingsOf(progress),
-    actions: ledger.verdicts,
+    actions: ledger.governed.verdicts,
+    rules: ledger.governed.rules,
+    refused: ledger.governed.refused,
+    rings: ledger.governed.moves,
     failures: [...progress.results.values()].flatMap((one) =>
       one.type === 'failed' ? [{ name: one.name, code: one.failure.code }] : [],
     ),
@@ -79,6 +87,17 @@ export function formatSummary(summary: Summary, isJson: boolean): string {
     ],
     ['findings', SEVERITIES.map((severity) => `${findings[severity]} ${severity}`).join(', ')],
     ['actions', `${actions.allow} allowed, ${actions.deny} denied, ${actions.escalate} escalated`],
+    ...Object.entries(summary.rules)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([rule, count]) => ['by rule', `${rule}: ${count}`] as const),
+    ...summary.refused.map(({ agent, code, count }) => ['refused', `${agent}: ${code}, ${times(count)}`] as const),
+    ...summary.rings
+      .filter(({ from, to }) => to > from)
+      .map(({ agent, from, to }) => ['demoted', `${agent}: from ring ${from} to ring ${to}`] as const),
+    [
+      'promoted',
+      `${agents(summary.rings.filter(({ from, to }) => to < from).length)} to the ring they are endorsed for`,
+    ],
     ...failures.slice(0, FAILURES_SHOWN).map(({ name, code }) => ['missing', `${name}: ${code}`] as const),
     ...(failures.length > FAILURES_SHOWN ? [['missing', `and ${failures.length - FAILURES_SHOWN} more`] as const] : []),
     ...summary.reports.map((path) => ['report', path] as const),
@@ -92,6 +111,14 @@ export function formatSummary(summary: Summary, isJson: boolean): string {
     ...(summary.isComplete ? [] : [['next', 'run it again: only what is missing is fetched'] as const]),
   ];
   return rows.map(([name, value]) => `${name.padEnd(10)} ${value}\n`).join('');
+}
+
+function agents(count: number): string {
+  return count === 1 ? '1 agent' : `${count} agents`;
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
 }
 
 function entries(count: number): string {
