@@ -23,7 +23,7 @@ export default defineConfig({
     })),
     coverage: {
       provider: 'v8',
-      include: ['runtime/**/*.ts', 'swarm/**/*.ts'],
+      include: ['runtime/**/*.ts', 'policies/**/*.ts', 'mesh/**/*.ts', 'swarm/**/*.ts'],
       exclude: ['**/*.{test,contract,fixture}.ts'],
     },
   },
