@@ -1,0 +1,14 @@
+/** `npm run bench -- SUITE [--json] …`: each suite is a module that is loaded when its name is asked for. */
+const suites: Readonly<Record<string, (args: readonly string[]) => Promise<unknown>>> = {
+  log: async (args) => (await import('./log.ts')).benchLog(args),
+  policy: async (args) => (await import('./policy.ts')).benchPolicy({ json: args.includes('--json') }),
+};
+
+const [name = '', ...args] = process.argv.slice(2);
+const suite = suites[name];
+if (suite === undefined) {
+  console.error(`expected one of ${Object.keys(suites).join(', ')}, found ${JSON.stringify(name)}`);
+  process.exitCode = 2;
+} else {
+  await suite(args);
+}
