@@ -216,14 +216,7 @@ export class Journal implements EventLog {
 
   saveSnapshot(snapshot: Snapshot): void {
     this.#mustBeOpen();
-    const bytes = encodeSnapshot(snapshot);
-    if (bytes.length > SNAPSHOT_BYTES_MAX) {
-      throw new CodedError(
-        'log.too_large',
-        `expected a snapshot of at most ${SNAPSHOT_BYTES_MAX} bytes, found ${bytes.length}`,
-      );
-    }
-    this.#store.putSnapshot(snapshot.name, bytes);
+    this.#store.putSnapshot(snapshot.name, encodeSnapshot(snapshot));
   }
 
   loadSnapshot(name: string, reducer: Digest): Snapshot | undefined {

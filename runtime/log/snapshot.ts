@@ -1,6 +1,8 @@
 /** Snapshots as bytes: one line of JSON about the state, a line feed, the state. Anything that does not fit is no snapshot. */
 import { type Digest, formatDigest, parseDigestText, sha256 } from '../codec/digest.ts';
 import { concat, equalBytes, utf8, view } from '../core/bytes.ts';
+import { CodedError } from '../core/errors.ts';
+import { SNAPSHOT_BYTES_MAX } from '../core/limits.ts';
 import type { Snapshot } from './event-log.ts';
 
 type Header = {
@@ -11,7 +13,12 @@ type Header = {
   readonly state: string;
 };
 
+/** @throws `log.too_large` more than `SNAPSHOT_BYTES_MAX` */
 export function encodeSnapshot({ name, reducer, size, root, state }: Snapshot): Uint8Array {
+  if (state.length > SNAPSHOT_BYTES_MAX) {
+    const message = `expected a snapshot of at most ${SNAPSHOT_BYTES_MAX} bytes, found ${state.length}`;
+    throw new CodedError('log.too_large', message);
+  }
   const header: Header = {
     name,
     reducer: formatDigest(reducer),
