@@ -29,7 +29,7 @@ import { equalBytes, utf8 } from '../core/bytes.ts';
 import type { Clock } from '../core/clock.ts';
 import { withDeadline } from '../core/deadline.ts';
 import { CodedError } from '../core/errors.ts';
-import { APPEND_QUEUE_EVENTS_MAX, BATCH_EVENTS_MAX, FLUSH_MS_MAX, SNAPSHOT_BYTES_MAX } from '../core/limits.ts';
+import { APPEND_QUEUE_EVENTS_MAX, BATCH_EVENTS_MAX, FLUSH_MS_MAX } from '../core/limits.ts';
 import { unwrap } from '../core/result.ts';
 import type { Anchor } from './anchor.ts';
 import { batchOf, nextCount, type Timed } from './batching.ts';
