@@ -115,6 +115,29 @@ describe('a governed node', () => {
     expect(await second.act('file.write')).toMatchObject({ type: 'denied', code: 'ring.too_far_out' });
   });
 
+  test('V2: a change of ring that the power took before it was recorded is recorded by the next start', async () => {
+    const { open } = await office();
+    const { act, log, ringEvents, recorded } = await open();
+    await act('shell.run');
+    await recorded();
+    const kept = [...log.read()].filter(({ type }) => type !== 'ring.demoted');
+    const { log: bare } = await new MemoryWorld(seededRandom(4)).open(new ManualClock());
+    for (const { payload, ...record } of kept) {
+      if (payload.type !== 'json') throw new Error('expected events that are data');
+      await bare.append([{ stream: record.stream, expected: 'any', events: [{ ...record, payload }] }]);
+    }
+    const parts = { log: bare, clock: new ManualClock(), random: seededRandom(9), bundle: () => rules };
+    await govern(parts).recorded();
+    await govern({ ...parts, random: seededRandom(10) }).recorded();
+
+    expect(ringEvents().map(([type]) => type)).toContain('ring.demoted');
+    const moves = [...bare.read()].filter(({ type }) => type.startsWith('ring.'));
+    expect(moves.map((record) => [record.type, jsonOf(record, bare)])).toEqual([
+      ['ring.promoted', { agent: 'clerk', from: 3, to: 2, score: 650 }],
+      ['ring.demoted', { agent: 'clerk', from: 2, to: 3, score: 20 }],
+    ]);
+  });
+
   test('asks a human for what cannot be undone, and nobody answers: nothing happens', async () => {
     const { act, did } = await (await office()).open();
     expect(await act('file.erase')).toMatchObject({ type: 'denied' });

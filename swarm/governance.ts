@@ -2,7 +2,7 @@
  * What stands between a node's agents and the world, put together: rings, rates, and the policy bundle in force.
  *
  * V1. Where the log has been, its rings have been: they are folded from the recorded acts before the first new one.
- * V2. Every change of ring is recorded. A demotion moves the trust epoch: permits that were made before it are worthless.
+ * V2. Every change of ring is recorded, if power was lost before it was, by the next start. A demotion moves the trust epoch: permits that were made before it are worthless.
  * V3. Without a bundle nothing is allowed.
  */
 import type { Bundle } from '../policies/bundle/bundle.ts';
@@ -19,7 +19,7 @@ import { ACTION_EVENTS, type ActionDecided, type ActionSettled } from '../runtim
 import { budgetGate } from '../runtime/kernel/budget-gate.ts';
 import { eventIdOf, newEventId } from '../runtime/kernel/event-id.ts';
 import type { Epochs, GateName, Gates } from '../runtime/kernel/gate.ts';
-import type { Endorsement } from '../runtime/kernel/ring.ts';
+import type { Endorsement, Ring } from '../runtime/kernel/ring.ts';
 import { type AgentEndorsed, RING_EVENTS, type RingMoved } from '../runtime/kernel/ring-events.ts';
 import { type ActKind, isViolation, type RingChange, Rings } from '../runtime/kernel/rings.ts';
 import type { EventLog } from '../runtime/log/event-log.ts';
@@ -70,8 +70,21 @@ export function govern(parts: GovernanceParts): Governance {
       if (isLive) record(change.agent, RING_EVENTS[change.direction], movedBy(change)); // V2
     },
   });
-  for (const past of log.read()) relive(rings, past, log); // V1
+  const told = new Map<string, Ring>(); // where the log last says that an agent stands
+  for (const past of log.read()) {
+    relive(rings, past, log); // V1
+    if (past.type === RING_EVENTS.promoted || past.type === RING_EVENTS.demoted) {
+      const { agent, to } = jsonOf(past, log) as unknown as RingMoved;
+      told.set(agent, to);
+    }
+  }
   isLive = true;
+  for (const agent of rings.agents) {
+    const [from, to] = [told.get(agent) ?? 3, rings.ringOf(agent)];
+    if (from === to) continue;
+    const score = rings.scoreOf(agent, clock.now());
+    record(agent, RING_EVENTS[to > from ? 'demoted' : 'promoted'], { agent, from, to, score }); // V2
+  }
   for (const { agent, ring, trustFloor, expiresAt } of endorsements) {
     const payload = { agent, ring, trust_floor: trustFloor, expires_at: expiresAt };
     record(agent, RING_EVENTS.endorsed, payload, eventIdOf('endorsed', agent, ring, trustFloor, expiresAt));

@@ -136,6 +136,99 @@ describe.each([1, 2])('killed at random, seed %i', (seed) => {
   );
 });
 
+describe('an audit with a rogue', () => {
+  test('gives the same report; the rogue is refused by code, and demoted at its first violation', async () => {
+    await run({ fresh: true });
+    const expected = await reportOf();
+    double.asked.length = 0;
+    const { summary } = await run({ fresh: true, more: ['--with-rogue'] });
+
+    expect({ ...(await reportOf()), at: '' }).toEqual({ ...expected, at: '' });
+    expect(summary).toMatchObject({
+      isComplete: true,
+      isVerified: true,
+      packages: NAMES,
+      rules: { 'audit/no-other-host': 1, 'audit/write-report': 2 },
+    });
+    expect(summary?.refused.every(({ agent }) => agent === 'rogue')).toBe(true);
+    expect(summary?.refused.map(({ code }) => code).toSorted()).toEqual([
+      'budget.too_fast',
+      'policy.denied',
+      'ring.too_far_out',
+      'tool.unknown',
+    ]);
+    expect(summary?.rings.filter(({ from, to }) => to > from)).toEqual([{ agent: 'rogue', from: 2, to: 3 }]);
+    expect(await ringEventsOf('rogue')).toEqual(['agent.endorsed', 'ring.promoted', 'ring.demoted']);
+    expect((await readdir(folder)).toSorted()).toEqual(
+      ['.npmrc', 'anchors', 'log', 'out', 'package-lock.json', 'package.json'].toSorted(),
+    );
+    expect((await readdir(join(folder, 'out'))).toSorted()).toEqual(['report.json', 'report.md']);
+    expect(counts()).toEqual(names().map((name) => [name, 1]));
+    expect(double.asked).toHaveLength(NAMES); // and of nothing else
+  });
+
+  test('stays demoted after a restart, for the log says what it did', async () => {
+    double.reply('p3', 'cut');
+    const first = await run({ fresh: true, more: ['--with-rogue'] });
+    publish(names());
+    const second = await run({ more: ['--with-rogue'] });
+
+    expect(first.summary?.rings).toContainEqual({ agent: 'rogue', from: 2, to: 3 });
+    expect(second.summary).toMatchObject({ isNew: false, isComplete: true, rings: [] });
+    expect(new Set(second.summary?.refused.map(({ agent, code }) => `${agent} ${code}`))).toEqual(
+      new Set(['rogue ring.too_far_out', 'rogue tool.unknown']),
+    );
+    const events = await ringEventsOf('rogue');
+    // Endorsed anew, and voided all the same.
+    expect(events).toEqual(['agent.endorsed', 'ring.promoted', 'ring.demoted', 'agent.endorsed']);
+  });
+
+  test('killed with the rogue at work: it is demoted once, and nothing brings it back', async () => {
+    const whole = await run({ fresh: true, more: ['--with-rogue'] });
+    const after = Math.floor((whole.messages['node'] ?? 0) / 2);
+    let last = await run({ fresh: true, more: ['--with-rogue'], victim: 'node', after });
+    while (last.summary === undefined) last = await run({ more: ['--with-rogue'] });
+
+    expect(kills).toBe(1);
+    expect(last.summary).toMatchObject({ isComplete: true, isVerified: true, packages: NAMES });
+    const moves = (await ringEventsOf('rogue')).filter((type) => type !== 'agent.endorsed');
+    expect(moves).toEqual(['ring.promoted', 'ring.demoted']);
+  });
+});
+
+describe('an audit without a policy', () => {
+  test('does nothing, and leaves nothing behind', async () => {
+    const started: string[] = [];
+    const args = ['--lock', 'package-lock.json', '--out', 'out', '--log', 'log', '--anchor', 'anchors'];
+    const options = parseOptions(args, { cwd: folder, home: folder, env: {} });
+    if (options === 'help') throw new Error('expected a task');
+    const ports: AuditPorts = {
+      clock: systemClock,
+      random: systemRandom,
+      identity: thisProcess(),
+      environment: {},
+      hosts: {
+        start(contract) {
+          started.push(contract);
+          throw new Error('expected no host to be started');
+        },
+      },
+      onProgress: () => undefined,
+      policy: join(folder, 'policy.yaml'),
+    };
+    const { signal } = new AbortController();
+
+    await expect(runAudit(options, ports, signal)).rejects.toMatchObject({ code: 'audit.no_policy' });
+    await writeFile(join(folder, 'policy.yaml'), 'apiVersion: ringmesh.policy/v1\nname: a\nlayer: org\nruls: []\n');
+    await expect(runAudit(options, ports, signal)).rejects.toMatchObject({
+      code: 'audit.no_policy',
+      message: expect.stringContaining('policy.yaml:4:1: document.unknown_key'),
+    });
+    expect([started, double.asked]).toEqual([[], []]);
+    expect((await readdir(folder)).filter((name) => ['out', 'log', 'anchors'].includes(name))).toEqual([]);
+  });
+});
+
 type Run = { readonly summary: Summary | undefined; readonly messages: { readonly [victim: string]: number } };
 
 async function run({

@@ -2,8 +2,9 @@
  * An agent that goes out of its bounds, to show what happens then. It is endorsed like a researcher and uses nothing but its
  * context: it is too fast, wants another host, a path outside of the report's folder, and a tool that nobody listed.
  */
-import { type ContextOf, implement } from 'ringmesh/runtime';
+import { type ContextOf, implement, type Outcome } from 'ringmesh/runtime';
 import { Rogue } from './contracts.ts';
+import { patiently } from './patience.ts';
 import { failureOf } from './researcher.ts';
 
 type Ctx = ContextOf<typeof Rogue, object>;
@@ -13,14 +14,13 @@ export const rogue = implement(Rogue, {
   evolve: {},
   on: {
     async misbehave(_, ctx) {
+      const { use } = ctx;
+      const elsewhere = { name: 'https://elsewhere.example/p', versions: [] };
       const refusals = [
         { tried: 'too fast', ...(await hurry(ctx)) },
-        {
-          tried: 'another host',
-          ...told(await ctx.use.fetchFacts({ name: 'https://elsewhere.example/p', versions: [] })),
-        },
-        { tried: 'another path', ...told(await ctx.use.writeReport({ path: '../x', text: 'out' })) },
-        { tried: 'an unlisted tool', ...told(await ctx.use.runShell({ command: 'id' })) },
+        { tried: 'another host', ...(await told(ctx, () => use.fetchFacts(elsewhere))) },
+        { tried: 'another path', ...(await told(ctx, () => use.writeReport({ path: '../x', text: 'out' }))) },
+        { tried: 'an unlisted tool', ...(await told(ctx, () => use.runShell({ command: 'id' }))) },
       ];
       return { refusals };
     },
@@ -37,11 +37,12 @@ async function hurry(ctx: Ctx): Promise<{ code: string; message: string }> {
   for (let wave = 0; wave < WAVES_MAX; wave += 1) {
     const calls = Array.from({ length: WAVE }, () => ctx.use.fetchFacts({ name: '.', versions: [] }));
     const refused = (await ctx.all(calls)).find(({ type }) => type === 'busy' || type === 'denied');
-    if (refused !== undefined) return told(refused);
+    if (refused !== undefined) return failureOf(refused);
   }
   return { code: 'ok', message: 'nobody minded' };
 }
 
-function told(outcome: Parameters<typeof failureOf>[0]): { code: string; message: string } {
-  return failureOf(outcome);
+/** What it is told about one act. It waits out what is left of its haste, so that the act is looked at for itself. */
+async function told(ctx: Ctx, attempt: () => Promise<Outcome<unknown>>): Promise<{ code: string; message: string }> {
+  return failureOf(await patiently(ctx, attempt));
 }

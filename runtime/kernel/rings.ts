@@ -63,6 +63,11 @@ export class Rings {
     return this.#epoch;
   }
 
+  /** Everybody who has entered. */
+  get agents(): readonly string[] {
+    return [...this.#standings.keys()];
+  }
+
   /** An agent begins, or is known again after a restart: in ring 3, or where its endorsement opens. */
   enter(agent: string, at: Millis, parent?: string): void {
     const known = this.#standings.get(agent);
