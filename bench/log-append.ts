@@ -10,7 +10,7 @@ import type { EventLog, NewEvent } from '../runtime/log/event-log.ts';
 import { createLog, openLog } from '../runtime/log/log-directory.ts';
 import { during, type Measured, sideBySide } from './rounds.ts';
 
-export const BATCHES = [1, 16, 64, 256] as const;
+const BATCHES = [1, 16, 64, 256] as const;
 const TURN_MS = 250;
 const STREAMS = 100;
 

@@ -38,7 +38,7 @@ export const writeReport = tool('report.write', {
 });
 
 /** Described by no policy and provided by no node. */
-export const runShell = tool('shell.run', {
+const runShell = tool('shell.run', {
   in: z.strictObject({ command: z.string() }),
   out: z.null(),
   effect: 'unsafe',
