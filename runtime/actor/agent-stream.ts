@@ -15,6 +15,11 @@ export function streamOf(agent: string): StreamId {
   return unwrap(parseStreamId(PREFIX + agent), 'an agent name makes a stream');
 }
 
+/** Whose stream it is; `undefined` for a stream of something else. */
+export function agentOf(stream: StreamId): string | undefined {
+  return stream.startsWith(PREFIX) ? stream.slice(PREFIX.length) : undefined;
+}
+
 /** Every agent that the log knows, dead ones included, by name. */
 export function* agentsIn(log: EventLog): Generator<string> {
   for (const stream of log.streams(PREFIX)) {
@@ -36,7 +41,8 @@ export function catchUp(log: EventLog, stream: StreamId, view: AgentView): void 
   for (const fact of factsIn(log, stream, view.version + 1)) view.apply(fact);
 }
 
-function* factsIn(log: EventLog, stream: StreamId, from = 0): Generator<Fact> {
+/** An agent's events from a version on, as folds take them. */
+export function* factsIn(log: EventLog, stream: StreamId, from = 0): Generator<Fact> {
   for (const record of log.readStream(stream, from)) {
     const { id, index, version, type, wallMs, correlation } = record;
     yield { id, index, version, type, wallMs, correlation, payload: jsonOf(log, record) };

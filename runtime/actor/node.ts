@@ -48,6 +48,7 @@ import { type Accepted, AgentView, isParked, type Sent, type Started } from './a
 import { nest } from './call-chain.ts';
 import type { AskOptions, Asks, SpawnOptions, Tells, Terminated } from './context.ts';
 import { type Contract, type ContractSpec, withinOf } from './contract.ts';
+import { type DeadLetter, deadLettersIn, findDeadLetter, retryIdOf } from './dead-letters.ts';
 import { toMillis } from './duration.ts';
 import type { HostExit, HostProcess, Hosts } from './hosts.ts';
 import { Mailbox, type Waiting } from './mailbox.ts';
@@ -59,7 +60,7 @@ import { eventsOf, type NewAgentEvent } from './segment-events.ts';
 import { type ChildKind, type Exit, jittered, onExit, type Supervise, supervision } from './supervision.ts';
 import { TimerHeap } from './timer-heap.ts';
 import type { ProvidedTool } from './tool.ts';
-import { actionOf } from './turn-action.ts';
+import { actionOf, retryActionOf } from './turn-action.ts';
 import type { AgentPayload } from './vocabulary.ts';
 
 /** Failures of one turn before its message becomes a dead letter. */
@@ -135,6 +136,10 @@ type Arriving = {
   readonly correlation: EventId;
   readonly cause?: Cause;
 };
+
+type Governed =
+  | { readonly type: 'allowed'; readonly record: { readonly decision?: RecordedDecision } }
+  | { readonly type: 'refused'; readonly outcome: Promise<NotOk> };
 
 type AcceptedAnswer = { readonly type: 'accepted'; readonly event: EventId };
 
@@ -234,6 +239,42 @@ export class AgentNode implements AsyncDisposable {
   async signal(agent: string, event: string, body: JsonValue): Promise<Outcome> {
     const answer = await this.#accept(agent, this.#arriving(this.#newId(), 'signal', event, body));
     return answer.type === 'accepted' ? { type: 'ok', value: null, event: answer.event } : answer;
+  }
+
+  /** The messages that were given up, for one agent or for all. Reads the log. */
+  deadLetters(agent?: string): readonly DeadLetter[] {
+    return [...deadLettersIn(this.#parts.log)].filter((letter) => agent === undefined || letter.agent === agent);
+  }
+
+  /**
+   * Puts a dead letter back as a new message, which has the end of the old one as its cause; `ok` once that is durably
+   * accepted, and again with the same message for whoever retries again. What an agent sent is decided again, by the gates
+   * of now; nobody waits for the answer. `message.not_found` · `message.not_dead` for anything else.
+   */
+  async retry(message: string): Promise<Outcome<{ readonly message: EventId }>> {
+    const letter = findDeadLetter(this.#parts.log, message);
+    if (letter === 'not_found' && !this.#isOnItsWay(message)) {
+      return { type: 'failed', code: 'message.not_found', message: `expected a message, found none of id ${message}` };
+    }
+    if (letter === 'not_found' || letter === 'not_dead') {
+      const found = `expected a dead letter, found ${message}, which was not given up`;
+      return { type: 'failed', code: 'message.not_dead', message: found };
+    }
+    if (this.#phase !== 'open') return { type: 'busy', retryAfterMs: 1_000 };
+    const { agent, from, name, body, correlation } = letter;
+    const retry = retryIdOf(agent, letter.message);
+    if (letter.retried !== null)
+      return { type: 'ok', value: { message: retry }, event: eventIdOf('accepted', agent, retry) };
+    const cause = this.#causeOf(letter.index);
+    const governed = this.#decideRetry(letter, cause);
+    if (governed.type === 'refused') return governed.outcome;
+    const kind = letter.kind === 'signal' ? 'signal' : 'tell';
+    const arriving = { ...this.#arriving(retry, kind, name, body), from, correlation, cause };
+    const payload = { message: letter.message, retry };
+    const id = eventIdOf('retried', agent, letter.message);
+    const retried: NewAgentEvent = { id, type: 'message.retried', payload, cause, correlation, ...governed.record };
+    const answer = await this.#accept(agent, arriving, [this.#write(agent, [retried])]);
+    return answer.type === 'accepted' ? { type: 'ok', value: { message: retry }, event: answer.event } : answer;
   }
 
   /** Stops an agent and, before it, its children; its supervisor does not start it again. */
@@ -759,6 +800,28 @@ export class AgentNode implements AsyncDisposable {
       cause: this.#causeOf(turn.accepted.index),
       toolOf: (name) => this.#tools.get(name)?.tool,
     });
+  }
+
+  #isOnItsWay(message: string): boolean {
+    return [...this.#known.values()].some(({ live }) => live?.view.outbox.has(message));
+  }
+
+  /** What an agent said needs its yes again; an operator's message, a timer, a notice and a signal never needed one. */
+  #decideRetry(letter: DeadLetter, cause: Cause): Governed {
+    const { kind, from: sender, agent } = letter;
+    if (sender === null || (kind !== 'ask' && kind !== 'tell')) return { type: 'allowed', record: {} };
+    const contract = this.#known.get(agent)?.contract ?? 'unknown';
+    const action = retryActionOf(letter, { contract, sender, actor: this.#didOf(sender), cause });
+    const { decision, recorded } = this.#kernel.decide(action);
+    if (decision.verdict === 'allow') return { type: 'allowed', record: { decision: recorded } };
+    return { type: 'refused', outcome: this.#refuse(action) };
+  }
+
+  /** Records that the gates refuse an action. */
+  async #refuse(action: Action): Promise<NotOk> {
+    const outcome = await this.#kernel.perform(action, new AbortController().signal);
+    assert(outcome.type !== 'ok', 'what is decided twice in one tick is decided alike');
+    return outcome;
   }
 
   #executorOf(action: Action): Executor | undefined {

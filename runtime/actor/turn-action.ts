@@ -5,6 +5,7 @@ import { CodedError } from '../core/errors.ts';
 import { unwrap } from '../core/result.ts';
 import type { Action } from '../kernel/action.ts';
 import { streamOf } from './agent-stream.ts';
+import type { DeadLetter } from './dead-letters.ts';
 import { nameOf, type Operation } from './protocol.ts';
 import type { RunningTurn } from './running-turn.ts';
 import type { Tool } from './tool.ts';
@@ -71,6 +72,28 @@ export function actionOf(turn: RunningTurn, ordinal: number, operation: Operatio
     case 'approve':
       throw new CodedError('approval.unavailable', 'expected an operation that is performed');
   }
+}
+
+/** Putting a dead letter back: its sender's tell, once more. */
+export function retryActionOf(
+  letter: DeadLetter,
+  { contract, sender, actor, cause }: Pick<ActionFacts, 'actor' | 'cause'> & { contract: string; sender: string },
+): Action {
+  const { message, agent, name, body: input, correlation } = letter;
+  return {
+    key: `${message}/retry`,
+    agent: sender,
+    actor,
+    stream: streamOf(sender),
+    verb: 'tell',
+    target: `${contract}.${name}@${agent}`,
+    effect: 'idempotent',
+    risk: 1,
+    input,
+    withinMs: 1,
+    correlation,
+    cause,
+  };
 }
 
 function targetOf(operation: Operation & { readonly verb: 'ask' | 'tell' }): string {

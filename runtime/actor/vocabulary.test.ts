@@ -38,6 +38,7 @@ describe('the vocabulary', () => {
     await kit.advance('1s');
     await node.ask(one).quiet({});
     await node.ask(one).wrong({ how: 'throw' });
+    for (const { message } of node.deadLetters()) await node.retry(message);
     const napping = node.ask(one).nap({ ms: 10 });
     await kit.until('it parked', () => kit.count('turn.parked') === 1);
     await kit.advance('1s');

@@ -72,6 +72,8 @@ export const AGENT_EVENTS = {
   'message.dead_lettered': {
     1: z.strictObject({ message: id, code: z.string(), detail: z.string(), attempts: count }),
   },
+  /** A dead letter was put back, as another message. */
+  'message.retried': { 1: z.strictObject({ message: id, retry: id }) },
   /** A fact, in the author's words: what the state is made of. */
   'agent.emitted': { 1: z.strictObject({ turn: id, name: z.string(), data }) },
   /** A message on its way out: durable before anybody sees it. */
