@@ -53,7 +53,7 @@ export function runValue(indexes: readonly number[]): Buffer {
 export function parseRun(key: Uint8Array, value: Uint8Array): StreamRun | undefined {
   const end = key.length - 9;
   const stream = end > 0 && key[end] === 0 ? parseStreamId(view(key).toString('latin1', 0, end)) : undefined;
-  const version = fromU64(key, end + 1);
+  const version = end > 0 ? fromU64(key, end + 1) : undefined;
   if (stream?.ok !== true || version === undefined || value.length === 0 || value.length % 8 !== 0) return undefined;
   const indexes: number[] = [];
   for (let offset = 0; offset < value.length; offset += 8) {
