@@ -1,11 +1,12 @@
 /** Power is lost at every event that a run records, before and after the write: the end is the same, and no effect twice. */
 
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { messageOf } from '../core/errors.ts';
+import { seededRandom } from '../core/simulation.ts';
 import { add, Counter, type CounterState, counter, hold, pay } from './agents.fixture.ts';
 import type { AgentNode } from './node.ts';
 import { refTo } from './ref.ts';
-import { crashAfter, TestNode } from './test-kit.ts';
+import { type CrashRun, crashAfter, crashPoints, nameOf, repeatable, TestNode } from './test-kit.ts';
 import { provide } from './tool.ts';
 
 const one = refTo(Counter, 'one');
@@ -72,37 +73,102 @@ function outcome(kit: TestNode, paid: readonly string[]) {
   return { one: first.count, two: second.count, repeated: paid.length - new Set(paid).size };
 }
 
+const FILE = 'runtime/actor/crash.test.ts';
+const END = { one: 8 + 1 + 7 + 100, two: 7 + 11, repeated: 0 };
+
+const whole: CrashRun<ReturnType<typeof world>, unknown> = {
+  file: FILE,
+  make: () => world(),
+  run: ({ kit }) => run(kit),
+  end: ({ kit, paid }) => outcome(kit, paid),
+};
+const points = await crashPoints(whole);
+
 describe('a loss of power', () => {
-  test('at any event, before or after the write, changes neither the end nor the number of effects', async () => {
-    const expected = { one: 8 + 1 + 7 + 100, two: 7 + 11, repeated: 0 };
-
-    const runs = await crashAfter({
-      make: world,
-      run: ({ kit }) => run(kit),
-      end: ({ kit, paid }) => {
-        expect(outcome(kit, paid)).toMatchObject(expected);
-        return outcome(kit, paid);
-      },
-    });
-
-    expect(runs).toBeGreaterThan(40);
+  test('is tried at every event of a run of some length', () => {
+    expect(points.length).toBeGreaterThan(40);
   });
 
-  test('however often, loses no accepted message and repeats no payment', async () => {
-    const given = fc.assert(
-      fc.asyncProperty(fc.array(fc.nat(60), { minLength: 1, maxLength: 6 }), fc.boolean(), async (gaps, isLost) => {
-        const { kit, paid } = world();
-        let index = 0;
-        for (const gap of gaps) {
-          index += gap + 1;
-          kit.crashAt({ index, fault: isLost ? 'lost' : 'reply_lost' });
-        }
+  test.each(points.map((point) => [nameOf(point), point] as const))(
+    '%s changes neither the end nor the number of effects',
+    async (_name, at) => {
+      const end: typeof whole.end = ({ kit, paid }) => {
+        expect(outcome(kit, paid)).toEqual(END);
+        return END;
+      };
+
+      expect(await crashAfter({ ...whole, end, at })).toBe(1);
+    },
+  );
+
+  test.each(Array.from({ length: 60 }, (_, n) => `seed ${n},`))(
+    'however often, %s loses no accepted message and repeats no payment',
+    async (seed) => {
+      const random = seededRandom(seed);
+      const fault = random.below(2) === 0 ? 'lost' : 'reply_lost';
+      const gaps = Array.from({ length: 1 + random.below(6) }, () => 1 + random.below(60));
+      const { kit, paid } = world();
+      let index = 0;
+      for (const gap of gaps) {
+        index += gap;
+        kit.crashAt({ index, fault });
+      }
+
+      await repeatable(FILE, seed, async () => {
         await run(kit);
-        expect(outcome(kit, paid)).toEqual({ one: 8 + 1 + 7 + 100, two: 7 + 11, repeated: 0 });
-        await kit.crash();
-      }),
-      { numRuns: 60 },
+        expect(outcome(kit, paid)).toEqual(END);
+      });
+      await kit.crash();
+    },
+  );
+});
+
+describe('a failing point', () => {
+  /** Whose end tells how often it was opened: no two ends are alike. */
+  const broken = { ...whole, end: ({ kit }: ReturnType<typeof world>) => kit.lives };
+
+  test('names the command that runs it alone, and that command picks one test', async () => {
+    const failed = await crashAfter(broken).catch((error: unknown) => error);
+
+    expect(failed).toMatchObject({ code: 'test.differs' });
+    const [, file, pattern = ''] = /npm test -- (\S+) -t "([^"]+)"$/.exec(messageOf(failed)) ?? [];
+    expect(file).toBe(FILE);
+    expect(points.map(nameOf).filter((name) => new RegExp(pattern).test(name))).toEqual([
+      nameOf({ index: 0, fault: 'lost' }),
+    ]);
+  });
+
+  test('of a world that has no file names the option that runs it alone', async () => {
+    const { file: _file, ...nameless } = broken;
+
+    await expect(crashAfter(nameless)).rejects.toThrow(
+      "to run it alone: give crashAfter `at: { index: 0, fault: 'lost' }`",
     );
-    await expect(given).resolves.toBeUndefined();
+  });
+
+  test('that throws before its end is named as well', async () => {
+    const end = ({ kit }: ReturnType<typeof world>) => {
+      if (kit.lives > 1) throw new Error('no end');
+      return END;
+    };
+
+    await expect(crashAfter({ ...whole, end })).rejects.toThrow(
+      /no end\nto run it alone: npm test -- .* -t "at event 0, lost,"$/,
+    );
+  });
+
+  test('names no other: every point has a name that only it matches', () => {
+    const names = points.map(nameOf);
+
+    for (const name of names) expect(names.filter((other) => new RegExp(name).test(other))).toEqual([name]);
+  });
+
+  test('of a seed names the command too, and keeps the error as its cause', async () => {
+    const cause = new Error('odd');
+
+    const failed = repeatable(FILE, 'seed 7,', () => Promise.reject(cause));
+
+    const message = `odd\nto run it alone: npm test -- ${FILE} -t "seed 7,"`;
+    await expect(failed).rejects.toMatchObject({ code: 'test.failed', cause, message });
   });
 });

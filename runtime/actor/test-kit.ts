@@ -3,7 +3,8 @@
  * `crash`, its hosts run inline and strict. Nothing here waits for real time.
  */
 import type { JsonValue } from '../codec/json.ts';
-import { CodedError } from '../core/errors.ts';
+import { assert } from '../core/assert.ts';
+import { CodedError, messageOf } from '../core/errors.ts';
 import { ManualClock, seededRandom } from '../core/simulation.ts';
 import { allowList } from '../kernel/allow-list.ts';
 import type { Gates } from '../kernel/gate.ts';
@@ -194,36 +195,92 @@ export type CrashRun<W extends { readonly kit: TestNode }, E> = {
   readonly end: (world: W) => E;
   /** Only at events of this type; default: at all. */
   readonly type?: string;
+  /** Only at this point: to look at one that failed. */
+  readonly at?: CrashPoint;
+  /** The test file in which every point is a test of its own, its name holding `nameOf(point)`: errors say how to run one. */
+  readonly file?: string;
 };
+
+/** A point in words that no other point's name holds, and that are themselves as a pattern of test names. */
+export function nameOf({ index, fault }: CrashPoint): string {
+  return `at event ${index}, ${fault},`;
+}
 
 /**
  * Runs a world once in peace, and then once for every event that it recorded and every way of losing power there; resolves
  * to the number of runs.
- * @throws `test.differs` naming the first event after whose loss the end is another
+ * @throws `test.differs` naming the first event after whose loss the end is another, and how to run that point alone
  */
 export async function crashAfter<W extends { readonly kit: TestNode }, E>(run: CrashRun<W, E>): Promise<number> {
-  const peace = run.make();
-  await run.run(peace);
-  const expected = JSON.stringify(run.end(peace));
-  const points = crashPoints(peace.kit.events.filter(({ type }) => run.type === undefined || type === run.type));
-  await peace.kit.crash();
-  for (const point of points) {
-    const world = run.make();
-    world.kit.crashAt(point);
-    await run.run(world);
-    const found = JSON.stringify(run.end(world));
-    const where = `power lost at event ${point.index} (${point.fault}), opened ${world.kit.lives} times`;
-    if (found !== expected) throw new CodedError('test.differs', `${where}: expected ${expected}, found ${found}`);
-    if (world.kit.lives < 2) throw new CodedError('test.differs', `${where}: the power was never lost`);
-    await world.kit.crash();
-  }
-  return points.length;
+  const { expected, points } = await inPeace(run);
+  const chosen = run.at === undefined ? points : [run.at];
+  for (const point of chosen) await loseAt(run, point, expected);
+  return chosen.length;
 }
 
-/** Every way in which a run that recorded these events can lose power: at each batch's events, before and after. */
-function crashPoints(events: readonly Seen[]): readonly CrashPoint[] {
-  return events.flatMap(({ index }): CrashPoint[] => [
+/** Every way in which a world can lose power: what a run in peace records, before and after each write. */
+export async function crashPoints<W extends { readonly kit: TestNode }, E>(
+  run: CrashRun<W, E>,
+): Promise<readonly CrashPoint[]> {
+  return (await inPeace(run)).points;
+}
+
+/** Does some work under the name of a test; an error of it says how to run that test alone.
+ *  @throws `test.failed` with the error as its cause */
+export async function repeatable(file: string, name: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    throw failed(error, commandOf(file, name));
+  }
+}
+
+function failed(cause: unknown, command: string): CodedError {
+  return new CodedError('test.failed', `${messageOf(cause)}\nto run it alone: ${command}`, { cause });
+}
+
+/** `name` is a pattern: give it none of the signs that patterns and shells read otherwise. */
+function commandOf(file: string, name: string): string {
+  assert(/^[\w ,]+$/.test(name), 'a name that is its own pattern');
+  return `npm test -- ${file} -t "${name}"`;
+}
+
+async function inPeace<W extends { readonly kit: TestNode }, E>(run: CrashRun<W, E>) {
+  const world = run.make();
+  await run.run(world);
+  const expected = JSON.stringify(run.end(world));
+  const events = world.kit.events.filter(({ type }) => run.type === undefined || type === run.type);
+  const points = events.flatMap(({ index }): CrashPoint[] => [
     { index, fault: 'lost' },
     { index, fault: 'reply_lost' },
   ]);
+  await world.kit.crash();
+  return { expected, points };
+}
+
+async function loseAt<W extends { readonly kit: TestNode }, E>(
+  run: CrashRun<W, E>,
+  point: CrashPoint,
+  expected: string,
+): Promise<void> {
+  const world = run.make();
+  const differs = (what: string, cause?: unknown): CodedError => {
+    const where = `power lost ${nameOf(point)} opened ${world.kit.lives} times`;
+    const how =
+      run.file === undefined
+        ? `give crashAfter \`at: { index: ${point.index}, fault: '${point.fault}' }\``
+        : commandOf(run.file, nameOf(point));
+    return new CodedError('test.differs', `${where}: ${what}\nto run it alone: ${how}`, { cause });
+  };
+  world.kit.crashAt(point);
+  let found: string;
+  try {
+    await run.run(world);
+    found = JSON.stringify(run.end(world));
+  } catch (error) {
+    throw differs(messageOf(error), error);
+  }
+  if (found !== expected) throw differs(`expected ${expected}, found ${found}`);
+  if (world.kit.lives < 2) throw differs('the power was never lost');
+  await world.kit.crash();
 }
