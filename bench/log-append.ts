@@ -8,7 +8,7 @@ import { uuidv7 } from '../runtime/core/uuid.ts';
 import { event, write } from '../runtime/log/event.fixture.ts';
 import type { EventLog, NewEvent } from '../runtime/log/event-log.ts';
 import { createLog, openLog } from '../runtime/log/log-directory.ts';
-import { during, type Measured, sideBySide } from './rounds.ts';
+import { during, type Measured, sideBySide, unpaused } from './rounds.ts';
 
 const BATCHES = [1, 16, 64, 256] as const;
 const TURN_MS = 250;
@@ -54,7 +54,8 @@ export async function benchAppends(under: string, rounds: number): Promise<reado
     ).length;
     const bytes = Buffer.concat([...log.readBytes(log.size - sample)]);
     let [next, key] = [0, 0];
-    const fresh = (): NewEvent[] => Array.from({ length: batch }, () => sampleEvent(next++));
+    const fresh = (count: number = batch): NewEvent[] => Array.from({ length: count }, () => sampleEvent(next++));
+    const streamOf = (): string => `s/${next++ % STREAMS}`;
     const measured = await sideBySide(
       {
         'file: the same bytes': () =>
@@ -80,11 +81,11 @@ export async function benchAppends(under: string, rounds: number): Promise<reado
             });
             await env.flushed;
           }),
-        'log: one append': () => during(TURN_MS, batch, () => log.append([write(`s/${next % STREAMS}`, fresh())])),
+        'log: one append': () => during(TURN_MS, batch, () => log.append([write(streamOf(), fresh())])),
         'log: an append per event': () =>
-          during(TURN_MS, batch, () =>
-            Promise.all(fresh().map((one) => log.append([write(`s/${next++ % STREAMS}`, [one])]))),
-          ),
+          during(TURN_MS, batch, () => Promise.all(fresh().map((one) => log.append([write(streamOf(), [one])])))),
+        'log: callers that never pause': () =>
+          unpaused(TURN_MS, 2 * batch, () => log.append([write(streamOf(), fresh(1))])),
       },
       rounds,
     );

@@ -40,6 +40,17 @@ export async function during(atLeastMs: number, units: number, step: () => Promi
   return { units: steps * units, ms: performance.now() - began };
 }
 
+/** `callers` at a time, each of which makes its next call as soon as its last one was answered. */
+export async function unpaused(atLeastMs: number, callers: number, call: () => Promise<unknown>): Promise<Turn> {
+  const began = performance.now();
+  let calls = 0;
+  const run = async (): Promise<void> => {
+    for (; performance.now() - began < atLeastMs; calls++) await call();
+  };
+  await Promise.all(Array.from({ length: callers }, run));
+  return { units: calls, ms: performance.now() - began };
+}
+
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
