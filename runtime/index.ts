@@ -18,6 +18,7 @@ export type {
   Waited,
 } from './actor/context.ts';
 export { type Contract, type ContractSpec, contract, type MessageSpec, type Needs } from './actor/contract.ts';
+export type { DeadLetter } from './actor/dead-letters.ts';
 export type { Duration } from './actor/duration.ts';
 export type { Hosts } from './actor/hosts.ts';
 export { type Body, type Implementation, implement } from './actor/implement.ts';

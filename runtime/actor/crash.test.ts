@@ -6,7 +6,7 @@ import { seededRandom } from '../core/simulation.ts';
 import { add, Counter, type CounterState, counter, hold, pay } from './agents.fixture.ts';
 import type { AgentNode } from './node.ts';
 import { refTo } from './ref.ts';
-import { type CrashRun, crashAfter, crashPoints, nameOf, repeatable, TestNode } from './test-kit.ts';
+import { type CrashRun, crashAfter, crashPointName, crashPoints, repeatable, TestNode } from './test-kit.ts';
 import { provide } from './tool.ts';
 
 const one = refTo(Counter, 'one');
@@ -89,7 +89,7 @@ describe('a loss of power', () => {
     expect(points.length).toBeGreaterThan(40);
   });
 
-  test.each(points.map((point) => [nameOf(point), point] as const))(
+  test.each(points.map((point) => [crashPointName(point), point] as const))(
     '%s changes neither the end nor the number of effects',
     async (_name, at) => {
       const end: typeof whole.end = ({ kit, paid }) => {
@@ -133,8 +133,8 @@ describe('a failing point', () => {
     expect(failed).toMatchObject({ code: 'test.differs' });
     const [, file, pattern = ''] = /npm test -- (\S+) -t "([^"]+)"$/.exec(messageOf(failed)) ?? [];
     expect(file).toBe(FILE);
-    expect(points.map(nameOf).filter((name) => new RegExp(pattern).test(name))).toEqual([
-      nameOf({ index: 0, fault: 'lost' }),
+    expect(points.map(crashPointName).filter((name) => new RegExp(pattern).test(name))).toEqual([
+      crashPointName({ index: 0, fault: 'lost' }),
     ]);
   });
 
@@ -158,7 +158,7 @@ describe('a failing point', () => {
   });
 
   test('names no other: every point has a name that only it matches', () => {
-    const names = points.map(nameOf);
+    const names = points.map(crashPointName);
 
     for (const name of names) expect(names.filter((other) => new RegExp(name).test(other))).toEqual([name]);
   });

@@ -197,12 +197,12 @@ export type CrashRun<W extends { readonly kit: TestNode }, E> = {
   readonly type?: string;
   /** Only at this point: to look at one that failed. */
   readonly at?: CrashPoint;
-  /** The test file in which every point is a test of its own, its name holding `nameOf(point)`: errors say how to run one. */
+  /** The test file in which every point is a test of its own, its name holding `crashPointName(point)`: errors say how to run one. */
   readonly file?: string;
 };
 
 /** A point in words that no other point's name holds, and that are themselves as a pattern of test names. */
-export function nameOf({ index, fault }: CrashPoint): string {
+export function crashPointName({ index, fault }: CrashPoint): string {
   return `at event ${index}, ${fault},`;
 }
 
@@ -265,11 +265,11 @@ async function loseAt<W extends { readonly kit: TestNode }, E>(
 ): Promise<void> {
   const world = run.make();
   const differs = (what: string, cause?: unknown): CodedError => {
-    const where = `power lost ${nameOf(point)} opened ${world.kit.lives} times`;
+    const where = `power lost ${crashPointName(point)} opened ${world.kit.lives} times`;
     const how =
       run.file === undefined
         ? `give crashAfter \`at: { index: ${point.index}, fault: '${point.fault}' }\``
-        : commandOf(run.file, nameOf(point));
+        : commandOf(run.file, crashPointName(point));
     return new CodedError('test.differs', `${where}: ${what}\nto run it alone: ${how}`, { cause });
   };
   world.kit.crashAt(point);
