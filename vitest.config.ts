@@ -17,6 +17,7 @@ export default defineConfig({
         include: [...level.include],
         exclude: [...configDefaults.exclude, ...level.exclude],
         testTimeout: level.testTimeout,
+        hookTimeout: level.testTimeout,
         expect: { requireAssertions: true },
         pool: 'forks' as const,
       },
