@@ -2,7 +2,8 @@
  * The store on disk: one LMDB environment per log and epoch.
  *
  * S1. A batch is one child transaction: all of it or none, also when a put throws (`transaction()` would commit half).
- * S2. `commit` resolves after LMDB's `flushed`, which is what its documentation promises to be on disk.
+ * S2. `commit` resolves after LMDB's sync has returned, and after `flushed`, which is all that its documentation promises
+ *     (power-cut.int.test.ts holds it to the order of its system calls).
  * S3. One writer: every write transaction finds its own nonce in the file, or throws. A takeover changes the nonce.
  * S4. Whoever reads an index finds its record, packed or not: a run of records stands under the index of its first, and a
  *     full bundle of 256 replaces, in one transaction, the runs that it was made of. Its bytes are the entry bundle of
