@@ -418,7 +418,8 @@ export function actorContract(name: string, { hosts, isIsolated }: SuiteOptions)
     });
   });
 
-  describe.runIf(isIsolated)(`${name}: a host`, () => {
+  const host = isIsolated ? 'a host' : 'a host (skipped: inline, it is the very process that runs these tests)';
+  describe.runIf(isIsolated)(`${name}: ${host}`, () => {
     test.each([
       ['exit', 'host.exited'],
       ['flood', 'host.flooded'],
