@@ -26,59 +26,62 @@ const OUT_OF_SCOPE: Readonly<Record<string, string>> = {
 const hasVectors = existsSync(join(FOLDER, 'cases.jsonl'));
 if (!hasVectors) console.warn(`ACS conformance: not run, no vectors in ${FOLDER}`);
 
-describe.skipIf(!hasVectors)('ACS conformance', () => {
-  const lines = hasVectors ? readFileSync(join(FOLDER, 'cases.jsonl'), 'utf8').trim().split('\n') : [];
-  const cases = lines.map((line) => JSON.parse(line) as AcsCase);
+describe.skipIf(!hasVectors)(
+  hasVectors ? 'ACS conformance' : `ACS conformance: skipped, there are no vectors in ${FOLDER}`,
+  () => {
+    const lines = hasVectors ? readFileSync(join(FOLDER, 'cases.jsonl'), 'utf8').trim().split('\n') : [];
+    const cases = lines.map((line) => JSON.parse(line) as AcsCase);
 
-  test('all cases are there, and what is out of scope has its reason', () => {
-    expect(cases).toHaveLength(25);
-    expect(Object.keys(OUT_OF_SCOPE).filter((id) => !cases.some((acs) => acs.id === id))).toEqual([]);
-  });
+    test('all cases are there, and what is out of scope has its reason', () => {
+      expect(cases).toHaveLength(25);
+      expect(Object.keys(OUT_OF_SCOPE).filter((id) => !cases.some((acs) => acs.id === id))).toEqual([]);
+    });
 
-  test.each(cases.filter(({ id }) => OUT_OF_SCOPE[id] === undefined))('$id: $title', (acs) => {
-    const decision = decide(bundleOf(acs), requestOf(acs));
+    test.each(cases.filter(({ id }) => OUT_OF_SCOPE[id] === undefined))('$id: $title', (acs) => {
+      const decision = decide(bundleOf(acs), requestOf(acs));
 
-    expect(decisionOf(decision)).toBe(acs.expected.decision);
-    expect(REASONS).toContain(decision.code);
-    const { transformed_policy_target: target } = acs.expected;
-    if (target !== undefined && target !== null) expect(transformed(acs, decision)).toEqual(target);
-    if (acs.expected.tool_name !== undefined) expect(requestOf(acs).action.tool).toBe(acs.expected.tool_name);
-  });
+      expect(decisionOf(decision)).toBe(acs.expected.decision);
+      expect(REASONS).toContain(decision.code);
+      const { transformed_policy_target: target } = acs.expected;
+      if (target !== undefined && target !== null) expect(transformed(acs, decision)).toEqual(target);
+      if (acs.expected.tool_name !== undefined) expect(requestOf(acs).action.tool).toBe(acs.expected.tool_name);
+    });
 
-  test.each(cases)('$id: is not answered more freely than expected', (acs) => {
-    const limit: Readonly<Record<string, Verdict>> = {
-      allow: 'allow',
-      warn: 'allow',
-      transform: 'allow',
-      escalate: 'escalate',
-      deny: 'deny',
-    };
-    if (acs.operation !== 'evaluate' || acs.limits !== undefined) {
-      expect(OUT_OF_SCOPE[acs.id]).toBeDefined();
-      return;
-    }
-    const { verdict } = decide(bundleOf(acs), requestOf(acs));
-
-    expect(compareVerdicts(verdict, limit[acs.expected.decision] ?? 'deny')).toBeLessThanOrEqual(0);
-  });
-
-  test('the verdict table: what their runtime lets pass, we let pass, and nothing else', () => {
-    const table = JSON.parse(readFileSync(join(FOLDER, 'verdict_dispatch_canonical.json'), 'utf8')) as {
-      rows: { id: string; input: AcsCase['policy_response']; permits: boolean }[];
-    };
-    const manifest = 'intervention_points: { input: { policy_target: $snap.input } }';
-    for (const { id, input, permits } of table.rows) {
-      const acs: AcsCase = {
-        id,
-        title: id,
-        operation: 'evaluate',
-        manifest_yaml: manifest,
-        intervention_point: 'input',
-        snapshot: { input: { flag: false } },
-        policy_response: input,
-        expected: { decision: '' },
+    test.each(cases)('$id: is not answered more freely than expected', (acs) => {
+      const limit: Readonly<Record<string, Verdict>> = {
+        allow: 'allow',
+        warn: 'allow',
+        transform: 'allow',
+        escalate: 'escalate',
+        deny: 'deny',
       };
-      expect([id, decide(bundleOf(acs), requestOf(acs)).verdict === 'allow']).toEqual([id, permits]);
-    }
-  });
-});
+      if (acs.operation !== 'evaluate' || acs.limits !== undefined) {
+        expect(OUT_OF_SCOPE[acs.id]).toBeDefined();
+        return;
+      }
+      const { verdict } = decide(bundleOf(acs), requestOf(acs));
+
+      expect(compareVerdicts(verdict, limit[acs.expected.decision] ?? 'deny')).toBeLessThanOrEqual(0);
+    });
+
+    test('the verdict table: what their runtime lets pass, we let pass, and nothing else', () => {
+      const table = JSON.parse(readFileSync(join(FOLDER, 'verdict_dispatch_canonical.json'), 'utf8')) as {
+        rows: { id: string; input: AcsCase['policy_response']; permits: boolean }[];
+      };
+      const manifest = 'intervention_points: { input: { policy_target: $snap.input } }';
+      for (const { id, input, permits } of table.rows) {
+        const acs: AcsCase = {
+          id,
+          title: id,
+          operation: 'evaluate',
+          manifest_yaml: manifest,
+          intervention_point: 'input',
+          snapshot: { input: { flag: false } },
+          policy_response: input,
+          expected: { decision: '' },
+        };
+        expect([id, decide(bundleOf(acs), requestOf(acs)).verdict === 'allow']).toEqual([id, permits]);
+      }
+    });
+  },
+);

@@ -36,7 +36,8 @@ async function asOutsider(directory: string, key: string): Promise<Verdict> {
   }
 }
 
-describe.skipIf(!hasPython)('an outsider with the specification', () => {
+const outsider = 'an outsider with the specification';
+describe.skipIf(!hasPython)(hasPython ? outsider : `${outsider}: skipped, there is no python3`, () => {
   let at: TestDirectory;
   let out: string;
   beforeAll(async () => {
