@@ -1,0 +1,74 @@
+/**
+ * The seam between a node's agents and those of other nodes. What is behind it (envelopes, brokers, certificates) is not
+ * known here; what crosses it has been verified by whoever hands it over.
+ *
+ * M1. A message that leaves has been decided and is on disk here before `Remote` hears of it.
+ * M2. A message that arrives is accepted by one append before anybody is told so, and once: whoever sends it again gets the
+ *     recorded answer, or waits for the one to come.
+ */
+import type { Cid } from '../codec/cid.ts';
+import type { Did } from '../codec/did.ts';
+import type { JsonValue } from '../codec/json.ts';
+import type { Cause, DigestText, EventId } from '../codec/record.ts';
+import type { Outcome } from '../kernel/outcome.ts';
+
+/** A message for an agent that this node does not host. */
+export type Outgoing = {
+  /** Chosen by the sender; the same however often it is sent. */
+  readonly message: EventId;
+  readonly kind: 'ask' | 'tell';
+  /** The sender, by the name and the DID that it has on this node. */
+  readonly from: { readonly agent: string; readonly did: Did };
+  /** The recipient, by name. */
+  readonly to: string;
+  readonly contract: string;
+  readonly name: string;
+  readonly body: JsonValue;
+  /** Who is already waiting, outermost first, by name. */
+  readonly chain: readonly string[];
+  /** Wall milliseconds: after this nobody wants the answer, or the message is too old to be delivered. */
+  readonly deadline: number;
+  readonly correlation: EventId;
+  /** The event that decided it, in this node's log. */
+  readonly cause?: Cause;
+};
+
+/** A message from an agent of another node, verified. */
+export type Incoming = {
+  /** The sender's own id of it. Two senders may choose the same. */
+  readonly message: EventId;
+  readonly kind: 'ask' | 'tell';
+  readonly from: { readonly agent: string; readonly did: Did };
+  readonly to: string;
+  readonly name: string;
+  readonly body: JsonValue;
+  readonly chain: readonly string[];
+  readonly deadline: number;
+  readonly correlation: EventId;
+  /** The event that brought it about, in the sender's log. */
+  readonly cause?: Cause;
+  /** Names the envelope that brought it, in the record of its acceptance. */
+  readonly envelope: DigestText;
+  /** The chain under which it may do so, root first. */
+  readonly delegation: readonly Cid[];
+};
+
+/** How a node reaches agents that it does not host. */
+export interface Remote {
+  /** The contract and DID of an agent that some other node says it hosts. */
+  find(agent: string): { readonly contract: string; readonly did: Did } | undefined;
+  /** The answer; or `busy`, `timeout`, `died`, where there is none. Whether it happened is then not known. */
+  ask(message: Outgoing, signal: AbortSignal): Promise<Outcome>;
+  /** `ok` once the other node has durably accepted it; `invalid` or `denied` when it never will. */
+  tell(message: Outgoing, signal: AbortSignal): Promise<Outcome>;
+}
+
+/** What a node offers to whoever brings it messages from elsewhere. */
+export interface Receiver {
+  /** The agents here, by name, that may be spoken to. */
+  hosts(agent: string): boolean;
+  /** `ok` with the id of the acceptance, once it is on disk; or why not. */
+  accept(message: Incoming): Promise<Outcome<null>>;
+  /** The same, and then the agent's answer, which is on disk. */
+  answer(message: Incoming): Promise<Outcome>;
+}
