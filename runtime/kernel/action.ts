@@ -38,8 +38,8 @@ export type Action = {
   readonly withinMs: number;
   readonly correlation?: EventId;
   readonly cause?: Cause;
-  /** What else the records of this action say, for whoever folds them. */
-  readonly note?: { readonly [name: string]: JsonValue };
+  /** What else the records of this action say, for whoever folds them; asked for with each record. */
+  readonly note?: () => { readonly [name: string]: JsonValue };
 };
 
 /** What an action does, without when and for which turn: what a permit is bound to and an approval names.

@@ -176,14 +176,14 @@ export class Kernel implements AsyncDisposable {
 
   async #settle(action: Action, outcome: Outcome, cause: Cause | undefined): Promise<Outcome> {
     const told = asData(action, outcome);
-    const payload: ActionSettled = { key: action.key, status: statusOf(told), outcome: told, note: action.note ?? {} };
+    const payload: ActionSettled = { key: action.key, status: statusOf(told), outcome: told, note: action.note?.() ?? {} };
     const settled = await this.#append(action, ACTION_EVENTS.settled, { payload, replay: 'outcome', cause });
     this.#tell(this.#request(action), { type: 'settled', status: payload.status });
     return { ...told, event: settled.id };
   }
 
   async #abandon(action: Action, code: string, cause: Cause): Promise<NotOk> {
-    const payload = { key: action.key, code, note: action.note ?? {} };
+    const payload = { key: action.key, code, note: action.note?.() ?? {} };
     const { id } = await this.#append(action, ACTION_EVENTS.abandoned, { payload, replay: 'outcome', cause });
     return { type: 'denied', code, message: ABANDONED, event: id };
   }
@@ -312,7 +312,7 @@ function decidedPayload(
   refused: ActionDecided['refused'],
 ): ActionDecided {
   const { key, verb, target, effect, risk, input } = action;
-  const note = action.note ?? {};
+  const note = action.note?.() ?? {};
   return {
     key,
     verb,
