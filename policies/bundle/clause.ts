@@ -2,7 +2,8 @@
  * A rule, ready to run: what it is about as tests, its condition as a closure, and the keys that an index finds it by.
  *
  * C1. What is not known of the subject (its tenant, its roles) is a match for a rule that makes an answer stricter and none
- *     for a rule that allows, as with unknowns in a condition.
+ *     for a rule that allows, as with unknowns in a condition. What a rule that allows asks for in return makes an answer
+ *     stricter: in doubt it is owed, and nothing is allowed.
  * C2. Only a rule that surely matches is its layer's consent: one that escalates because something is unknown holds an act
  *     back, and does not list it.
  */
@@ -63,7 +64,7 @@ type Written = {
 export function clauseOf(written: Written, term: Term | undefined): Clause {
   const { rule, document, layer, line } = written;
   const ref = { rule: `${document.name}/${rule.id}`, layer: document.layer, ...(line === undefined ? {} : { line }) };
-  const isStrict = rule.effect !== 'allow';
+  const isStrict = rule.effect !== 'allow' || rule.obligations.length > 0;
   return {
     ref,
     effect: rule.effect,

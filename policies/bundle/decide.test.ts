@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { JsonValue } from '../../runtime/codec/json.ts';
 import type { PolicyRequest } from '../decision/request.ts';
 import { request, rules, TOOLS, yaml } from '../policy.fixture.ts';
 import { bundle } from './bundle.ts';
@@ -154,6 +155,25 @@ describe('D4: what is unknown', () => {
     ]) {
       expect(verdictOf(text, request({ args }))).toBe(expected);
     }
+  });
+
+  test('an approval that one permit asks for is not escaped by hiding what the permit looks at', () => {
+    const bundle = rules(
+      `${ALLOW_ALL}\n- { id: large, on: { tool: pay.send }, when: args.amount > 100, effect: allow, obligations: [{ approve: { of: role:ops } }] }`,
+    );
+    const pay = (args: JsonValue) => decide(bundle, request({ tool: 'pay.send', args }));
+
+    expect(pay({ amount: 50 })).toMatchObject({ verdict: 'allow', obligations: [] });
+    for (const args of [{ amount: 500 }, {}, { amount: '500' }]) expect(pay(args).verdict).toBe('escalate');
+    expect(pay({}).determining).toMatchObject([{ rule: 'test/large', because: 'unknown' }]);
+  });
+
+  test('what a permit asks for in return permits nothing where the permit is in doubt', () => {
+    const text =
+      '- { id: r, on: any, when: args.amount > 100, effect: allow, obligations: [{ approve: { of: role:ops } }] }';
+
+    expect(verdictOf(text, request({ args: { amount: 500 } }))).toBe('escalate');
+    expect(verdictOf(text, request())).toBe('deny');
   });
 
   test('is told as such', () => {

@@ -6,7 +6,8 @@
  * D3. One rule that denies, denies. A layer that lists what is allowed and does not list this, denies. Otherwise one rule
  *     that escalates, escalates. Only then is it allowed, and only if some layer lists it.
  * D4. A condition that is unknown holds for a rule that denies, escalates or obliges, and does not for one that allows.
- *     A rule that escalates because something is unknown holds back and lists nothing.
+ *     A rule that escalates because something is unknown holds back and lists nothing; and what a rule that allows asks for
+ *     in return (an approval, a rate) is owed also where only another rule surely allows. So hiding something gains nothing.
  * D5. Neither the order of rules nor of documents has an effect on anything in the answer.
  */
 import { messageOf } from '../../runtime/core/errors.ts';
@@ -64,7 +65,7 @@ export function weigh(bundle: Bundle, context: Context, scan: Scan): PolicyDecis
     if (!clause.concerns(context)) return false;
     evaluated++;
     const holds = clause.condition === undefined ? true : clause.condition(context);
-    if (holds === false || (holds === undefined && clause.effect === 'allow')) return false; // D4
+    if (holds === false || (holds === undefined && isMereConsent(clause))) return false; // D4
     if (clause.effect === 'deny') {
       denied = clause;
       if (holds === undefined) unknown.push(clause);
@@ -88,14 +89,14 @@ export function weigh(bundle: Bundle, context: Context, scan: Scan): PolicyDecis
   let escalating: Clause | undefined;
   for (const clause of matched) {
     if (clause.effect === 'oblige') continue;
-    if (clause.effect === 'allow' || isSure(clause, context, unknown)) answered |= clause.layer;
+    if (isMereConsent(clause) || isSure(clause, context, unknown)) answered |= clause.layer;
     if (clause.effect === 'escalate' && (escalating === undefined || clause.ref.rule < escalating.ref.rule)) {
       escalating = clause;
     }
   }
-  const listing = bundle.grants(context);
-  const silent = listing & ~answered;
-  if (listing === 0 || silent !== 0) return notListed(bundle, context, { listing, silent, evaluated });
+  const permits = bundle.grants(context, 'surely') !== 0;
+  const silent = bundle.grants(context) & ~answered;
+  if (!permits || silent !== 0) return notListed(bundle, context, { permits, silent, evaluated });
 
   const obligations = obligationsOf(matched);
   if (obligations === undefined) {
@@ -128,12 +129,17 @@ export function weigh(bundle: Bundle, context: Context, scan: Scan): PolicyDecis
     message: 'allowed',
     obligations,
     determining: sortedRefs(
-      matched.filter(({ effect }) => effect === 'allow'),
+      matched.filter((clause) => clause.effect === 'allow' && isSure(clause, context, unknown)),
       unknown,
     ),
     bundle: digest,
     evaluated,
   };
+}
+
+/** Allows and asks for nothing: has no say where it is in doubt. */
+function isMereConsent({ effect, obligations }: Clause): boolean {
+  return effect === 'allow' && obligations.length === 0;
 }
 
 function isSure(clause: Clause, context: Context, unknown: readonly Clause[]): boolean {
@@ -169,11 +175,11 @@ function isWellFormed(request: PolicyRequest): boolean {
 function notListed(
   bundle: Bundle,
   context: Context,
-  found: { readonly listing: number; readonly silent: number; readonly evaluated: number },
+  found: { readonly permits: boolean; readonly silent: number; readonly evaluated: number },
 ): PolicyDecision {
   const { tool, verb } = context.request.action;
   const rest = { bundle: bundle.digest, evaluated: found.evaluated };
-  if (found.listing === 0)
+  if (!found.permits)
     return denial('policy.no_permit', `expected a rule that allows to ${verb} ${tool}, found none`, rest);
   const layers = LAYERS.filter((_, n) => (found.silent & (1 << n)) !== 0);
   const message = `expected ${tool} among what the ${layers.join(' and the ')} layer allows ${context.request.subject.name}`;

@@ -7,13 +7,15 @@ import type { PolicyDocument } from '../document/document.ts';
 import type { Context } from '../expression/fields.ts';
 import { selectorTest } from './clause.ts';
 
-/** The layers, as bits, that list anything for whoever asks. */
-export type Grants = (context: Context) => number;
+/** The layers, as bits, that list anything for whoever asks. A list for others (another tenant, say) that may be for this
+ *  subject, since that is not known, has to be met and permits nothing: `'surely'` leaves it out. */
+export type Grants = (context: Context, how?: 'perhaps' | 'surely') => number;
 
 type Grant = {
   readonly layer: number;
   readonly points: ReadonlySet<string> | undefined;
-  readonly concerns: (c: Context) => boolean;
+  readonly perhaps: (c: Context) => boolean;
+  readonly surely: (c: Context) => boolean;
 };
 
 export function layerBit(layer: PolicyDocument['layer']): number {
@@ -30,28 +32,31 @@ export function compileGrants(documents: readonly PolicyDocument[]): Grants {
     if (allows.length === 0) continue;
     const isAnyPoint = allows.some(({ head }) => head.point === undefined);
     const points = isAnyPoint ? undefined : new Set(allows.flatMap(({ head }) => head.point ?? []));
-    const grant = { layer: layerBit(layer), points, concerns: selectorTest([scope], true) };
+    const [perhaps, surely] = [selectorTest([scope], true), selectorTest([scope], false)];
+    const grant = { layer: layerBit(layer), points, perhaps, surely };
     const isExact = scope.agent?.every((pattern) => !pattern.endsWith('*'));
     if (isAnyPoint && Object.keys(scope).length === 0) everyone |= grant.layer;
     else if (isExact === true) for (const agent of scope.agent ?? []) file(agents, agent, grant);
     else if (scope.tenant !== undefined) for (const tenant of [...scope.tenant, ANY]) file(tenants, tenant, grant);
     else rest.push(grant);
   }
-  const bits = (grants: readonly Grant[] | undefined, c: Context): number => {
-    let found = 0;
-    for (const { layer, points, concerns } of grants ?? []) {
-      if ((points === undefined || points.has(c.request.point)) && concerns(c)) found |= layer;
-    }
-    return found;
-  };
-  return (c) => {
+  return (c, how = 'perhaps') => {
+    const bits = (grants: readonly Grant[] | undefined): number => {
+      let found = 0;
+      for (const grant of grants ?? NO_GRANTS) {
+        if ((grant.points === undefined || grant.points.has(c.request.point)) && grant[how](c)) found |= grant.layer;
+      }
+      return found;
+    };
     const { name, id, tenant } = c.request.subject;
-    let found = everyone | bits(rest, c);
-    if (agents.size > 0) found |= bits(agents.get(name), c) | bits(agents.get(id), c);
-    if (tenants.size > 0) found |= bits(tenants.get(tenant ?? ANY), c);
+    let found = everyone | bits(rest);
+    if (agents.size > 0) found |= bits(agents.get(name)) | bits(agents.get(id));
+    if (tenants.size > 0) found |= bits(tenants.get(tenant ?? ANY));
     return found;
   };
 }
+
+const NO_GRANTS: readonly Grant[] = [];
 
 /** Stands for a tenant that is not known. No tenant is called that: names are not empty. */
 const ANY = '';

@@ -86,4 +86,15 @@ describe('layers', () => {
     expect(decide(under, request({ subject: { tenant: 'globex' } })).code).toBe('policy.no_permit');
     expect(decide(under, request()).verdict).toBe('deny');
   });
+
+  test('a list that may be for a subject, its tenant being unknown, has to be met and permits nothing', () => {
+    const asking = yaml('name: ask\nlayer: tenant\nrules: [{ id: ask, on: any, effect: escalate }]');
+    const list = tenant('{ id: all, on: any, effect: allow }');
+    const alone = bundle([TOOLS, asking, list]);
+    const under = bundle([TOOLS, org('{ id: all, on: any, effect: allow }'), asking, list]);
+
+    expect(decide(alone, ada('crm.lookup')).verdict).toBe('escalate');
+    expect(decide(alone, request()).code).toBe('policy.no_permit');
+    expect(decide(under, request()).verdict).toBe('escalate');
+  });
 });
