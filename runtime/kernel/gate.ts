@@ -11,7 +11,7 @@ import type { Millis } from '../core/brand.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Action } from './action.ts';
 
-export const GATES = ['kill', 'ring', 'breaker', 'budget', 'policy', 'approval'] as const;
+export const GATES = ['kill', 'ring', 'breaker', 'budget', 'delegation', 'policy', 'approval'] as const;
 export type GateName = (typeof GATES)[number];
 
 /** Counters that move when authority is withdrawn. A permit of an earlier epoch is worthless. */
@@ -31,7 +31,13 @@ export type GateRequest = {
 };
 
 export type GateAnswer =
-  | { readonly verdict: 'allow'; readonly rule?: string; readonly approval?: EventId }
+  | {
+      readonly verdict: 'allow';
+      readonly rule?: string;
+      readonly approval?: EventId;
+      /** The delegation chain that allows it, root first: content ids, for the record. */
+      readonly delegations?: readonly string[];
+    }
   | {
       readonly verdict: 'deny' | 'escalate';
       readonly code: string;
@@ -40,10 +46,11 @@ export type GateAnswer =
       readonly retryAfterMs?: number;
     };
 
-/** What an act came to: tried, or refused by which gate. */
+/** What an act came to: tried, refused by which gate and why, or allowed and never begun. */
 export type Ending =
   | { readonly type: 'settled'; readonly status: 'ok' | 'failed' | 'unknown' }
-  | { readonly type: 'refused'; readonly verdict: 'deny' | 'escalate'; readonly gate: GateName };
+  | { readonly type: 'refused'; readonly verdict: 'deny' | 'escalate'; readonly gate: GateName; readonly code: string }
+  | { readonly type: 'abandoned' };
 
 export interface Gate {
   check(request: GateRequest): GateAnswer;
@@ -65,6 +72,7 @@ export type Decision = {
   /** Which gate had the last word. */
   readonly gate: GateName;
   readonly rule?: string;
+  readonly delegations?: readonly string[];
   readonly retryAfterMs?: number;
 };
 
@@ -87,6 +95,7 @@ export function decide(gates: Gates, request: GateRequest): Decision {
     }
     if (name === 'approval') escalated = undefined;
     if (answer.rule !== undefined) allowed = { ...allowed, rule: answer.rule, gate: name };
+    if (answer.delegations !== undefined) allowed = { ...allowed, delegations: answer.delegations };
   }
   return escalated === undefined ? allowed : { ...escalated, gate: by };
 }

@@ -277,10 +277,31 @@ describe('the gates', () => {
     };
   };
 
+  test('a chain that allows is recorded with the decision, and its gate hears how the act ended', async () => {
+    const heard: string[] = [];
+    let revocation = 0;
+    const delegation: Gate = {
+      check: () => ({ verdict: 'allow', delegations: ['bafkrei1', 'bafkrei2'] }),
+      observe: (_request, ending) => void heard.push(ending.type),
+    };
+    const { kernel, action, events } = await bench({
+      gates: { policy: allowList({ '*': ['mail.*'] }), delegation },
+      epochs: () => ({ trust: 0, revocation, kill: 0 }),
+    });
+
+    await kernel.perform(action(), live);
+    const late = kernel.perform(action({ key: 't1/1' }), live);
+    revocation = 1;
+    await late;
+
+    expect(events()[0]?.decision).toMatchObject({ verdict: 'allow', delegations: ['bafkrei1', 'bafkrei2'] });
+    expect(heard).toEqual(['settled', 'abandoned']);
+  });
+
   test('G2: the decision is the meet of all answers, and never more', async () => {
     const { action } = await bench();
     fc.assert(
-      fc.property(fc.array(verdict, { minLength: 6, maxLength: 6 }), (kinds) => {
+      fc.property(fc.array(verdict, { minLength: GATES.length, maxLength: GATES.length }), (kinds) => {
         const gates: Partial<Record<GateName, Gate>> = {};
         for (const [n, name] of GATES.entries()) {
           const gate = gateOf(kinds[n]);

@@ -176,7 +176,12 @@ export class Kernel implements AsyncDisposable {
 
   async #settle(action: Action, outcome: Outcome, cause: Cause | undefined): Promise<Outcome> {
     const told = asData(action, outcome);
-    const payload: ActionSettled = { key: action.key, status: statusOf(told), outcome: told, note: action.note?.() ?? {} };
+    const payload: ActionSettled = {
+      key: action.key,
+      status: statusOf(told),
+      outcome: told,
+      note: action.note?.() ?? {},
+    };
     const settled = await this.#append(action, ACTION_EVENTS.settled, { payload, replay: 'outcome', cause });
     this.#tell(this.#request(action), { type: 'settled', status: payload.status });
     return { ...told, event: settled.id };
@@ -185,6 +190,7 @@ export class Kernel implements AsyncDisposable {
   async #abandon(action: Action, code: string, cause: Cause): Promise<NotOk> {
     const payload = { key: action.key, code, note: action.note?.() ?? {} };
     const { id } = await this.#append(action, ACTION_EVENTS.abandoned, { payload, replay: 'outcome', cause });
+    this.#tell(this.#request(action), { type: 'abandoned' });
     return { type: 'denied', code, message: ABANDONED, event: id };
   }
 
@@ -198,6 +204,7 @@ export class Kernel implements AsyncDisposable {
       type: 'refused',
       verdict: decision.verdict === 'deny' ? 'deny' : 'escalate',
       gate: decision.gate,
+      code,
     };
     if (!this.#meter.mustRecord(action.agent, decision.gate, code, request.at)) {
       this.#counted.set(action.agent, action);
@@ -253,6 +260,7 @@ export class Kernel implements AsyncDisposable {
       code: decision.code,
       ...(decision.rule === undefined ? {} : { rule: decision.rule }),
       ...(policy === undefined ? {} : { policy }),
+      ...(decision.delegations === undefined ? {} : { delegations: decision.delegations }),
       epochs: request.epochs,
     };
   }

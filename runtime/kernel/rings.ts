@@ -124,7 +124,8 @@ export class Rings {
       observe: ({ action, at }, ending) => {
         if (action.verb === 'spawn' && ending.type === 'settled') this.enter(childOf(action), at, action.agent);
         if (ending.type === 'settled') this.observe(action.agent, ending.status === 'ok' ? 'clean' : 'failed', at);
-        else if (isViolation(ending.verdict, ending.gate)) this.observe(action.agent, 'violated', at);
+        else if (ending.type === 'refused' && isViolation(ending.verdict, ending.gate))
+          this.observe(action.agent, 'violated', at);
       },
     };
   }
