@@ -30,6 +30,27 @@ test('a batch of any size from 1 to 20 has one frame per message, all admitted, 
   }
 });
 
+test('a node may fail, and do nothing else, in the place of an agent that was asked', () => {
+  const world = aWorld('a node fails');
+  const { message: request } = unwrap(admit(aFrame(world), NOW, world.b.view()), 'a request');
+  world.a.pending.await(request, {
+    node: world.b.pair.publicKey,
+    asked: world.quote.did,
+    asker: world.ask.did,
+    deadline: later(60_000),
+  });
+  const say = (kind: 'failure' | 'reply' | 'accepted') => {
+    const answer = kind === 'failure' ? { code: 'answer.busy', request } : { request };
+    const claims = { answer, certificate: undefined, from: world.b.did, to: world.ask.did };
+    const message = aMessage(world, { kind, claims });
+    const route = { type: 'session', session: world.session.ofB } as const;
+    const [frame = new Uint8Array()] = sealMessages([{ message, route }], world.b, NOW);
+    return admit(frame, NOW, world.a.view());
+  };
+  expect(say('failure').ok).toBe(true);
+  expect([say('reply'), say('accepted')].map(codeOf)).toEqual(['answer.wrong_peer', 'answer.wrong_peer']);
+});
+
 test('a message sealed again is another envelope of the same message', () => {
   const world = aWorld('again');
   const message = aMessage(world);

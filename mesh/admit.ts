@@ -22,7 +22,7 @@ import { err, ok, type Refusal, type Result } from '../runtime/core/result.ts';
 import { splitBundle } from './bundle.ts';
 import { type Claims, decodeClaims, messageDigest } from './claims.ts';
 import { type Parts, SALT_BYTES, splitFrame, verifyBatch, verifyFrame } from './frame.ts';
-import { type Epoch, type Head, isAnswer, NO_EPOCH, NO_SESSION } from './head.ts';
+import { type Epoch, type Head, isAnswer, type Kind, NO_EPOCH, NO_SESSION } from './head.ts';
 import { checkCertificate, type Hosting, type Subject } from './hosting.ts';
 import { DEADLINE_MS_MAX, FRESH_MS_MAX, SKEW_MS } from './limits.ts';
 import { bodyDigest, nodeDid } from './message.ts';
@@ -52,8 +52,15 @@ export type Admitted = {
 export type EnvelopeRefusal = Refusal &
   (
     | { readonly authenticated: false }
-    /** The node that certainly sent it, and the message, if it could be read. */
-    | { readonly authenticated: true; readonly from: Did; readonly message: DigestText }
+    /** The node that certainly sent it, the message, this sealing of it, and its claims if they could be read. */
+    | {
+        readonly authenticated: true;
+        readonly from: Did;
+        readonly message: DigestText;
+        readonly envelope: DigestText;
+        readonly kind: Kind;
+        readonly claims: Claims | undefined;
+      }
   );
 
 /** What a higher floor has to say: revocation, delegation, trust. Pure, given the moment. */
@@ -98,17 +105,28 @@ export function admitBundle(
   view: NodeView,
   carriedFrom?: NodeToken,
 ): readonly Result<Admitted, EnvelopeRefusal>[] {
+  return [...admitEach(bundle, at, view, carriedFrom)];
+}
+
+/** The same one by one. An envelope is looked at when it is asked for, so what the ones before it have shown (certificates)
+ *  can be known by then. */
+export function* admitEach(
+  bundle: Uint8Array,
+  at: Millis,
+  view: NodeView,
+  carriedFrom?: NodeToken,
+): Generator<Result<Admitted, EnvelopeRefusal>, void, undefined> {
   const split = splitBundle(bundle);
-  if (!split.ok) return [unauthenticated(split.error)];
+  if (!split.ok) return yield unauthenticated(split.error);
   const senders = split.value.items.map((parts) => checkHead(parts, at, view, carriedFrom));
   const key = senders.find((sender) => sender.ok)?.value.key;
   const isSigned = key !== undefined && verifyBatch(split.value, key);
-  return split.value.items.map((parts, index) => {
+  for (const [index, parts] of split.value.items.entries()) {
     const sender = senders[index];
-    if (sender === undefined || !sender.ok) return unauthenticated(sender?.error ?? MISSING);
-    if (!isSigned || !equalBytes(sender.value.key.bytes, key.bytes)) return badSignature();
-    return admitAuthentic(parts, sender.value, at, view);
-  });
+    if (sender === undefined || !sender.ok) yield unauthenticated(sender?.error ?? MISSING);
+    else if (!isSigned || !equalBytes(sender.value.key.bytes, key.bytes)) yield badSignature();
+    else yield admitAuthentic(parts, sender.value, at, view);
+  }
 }
 
 /** Who a head says it is from: the key to verify with, and the session if there is one. */
@@ -165,8 +183,16 @@ function findPeer(parts: Parts, view: NodeView): Result<Sender, Refusal> {
 function admitAuthentic(parts: Parts, sender: Sender, at: Millis, view: NodeView): Result<Admitted, EnvelopeRefusal> {
   const admitted = checkContent(parts, sender, at, view);
   if (admitted.ok) return admitted;
-  const message = digestText(messageDigest(parts.claims));
-  return err({ ...admitted.error, authenticated: true, from: didOf(sender), message });
+  const claims = decodeClaims(parts.claims);
+  return err({
+    ...admitted.error,
+    authenticated: true,
+    from: didOf(sender),
+    message: digestText(messageDigest(parts.claims)),
+    envelope: digestText(envelopeDigest(parts)),
+    kind: parts.head.kind,
+    claims: claims.ok ? claims.value : undefined,
+  });
 }
 
 function checkContent(parts: Parts, sender: Sender, at: Millis, view: NodeView): Result<Admitted, Refusal> {
@@ -183,7 +209,7 @@ function checkContent(parts: Parts, sender: Sender, at: Millis, view: NodeView):
   if (!certificate.ok) return certificate;
   const content = openBody(parts, claims.value, sender.session);
   if (!content.ok) return content;
-  const answer = checkAnswer(claims.value, sender.key, view);
+  const answer = checkAnswer(claims.value, head.kind, sender, view);
   if (!answer.ok) return answer;
   const admitted: Admitted = {
     head,
@@ -258,12 +284,13 @@ function openBody(parts: Parts, claims: Claims, session: Session | undefined): R
   return ok(content);
 }
 
-/** Whether somebody awaits this answer, from that node and agent. */
-function checkAnswer(claims: Claims, node: PublicKey, view: NodeView): Result<true, Refusal> {
+/** Whether somebody awaits this answer, from that node and agent. A node may fail for an agent: it may have none such. */
+function checkAnswer(claims: Claims, kind: Kind, sender: Sender, view: NodeView): Result<true, Refusal> {
   if (claims.answer === undefined) return ok(true);
   const awaited = view.awaited(claims.answer.request);
   if (awaited === undefined) return refuse('answer.unexpected', 'expected an answer to an open request');
-  if (!equalBytes(awaited.node.bytes, node.bytes) || awaited.asked !== claims.from || awaited.asker !== claims.to) {
+  const mayAnswer = claims.from === awaited.asked || (kind === 'failure' && claims.from === didOf(sender));
+  if (!equalBytes(awaited.node.bytes, sender.key.bytes) || !mayAnswer || awaited.asker !== claims.to) {
     return refuse('answer.wrong_peer', `expected an answer of ${awaited.asked}, found one of ${claims.from}`);
   }
   return ok(true);

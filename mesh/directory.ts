@@ -6,7 +6,7 @@
  *     needs the identity that signed it. Whoever presents brings both, in order.
  * D2. Learning is monotone: a revocation or withdrawal stays, whatever comes later; a history only grows.
  * D3. The directory is bounded, in all and per agent, so that no agent keeps another out. When it is full, what is new is
- *     refused; ended certificates make room by themselves.
+ *     refused; ended certificates make room by themselves, and of one agent's the oldest makes room for a newer.
  */
 import type { Cid } from '../runtime/codec/cid.ts';
 import type { Did } from '../runtime/codec/did.ts';
@@ -103,6 +103,15 @@ export class Directory {
     return !isFull();
   }
 
+  /** A node that starts again and again gets a certificate each time: the newest are the ones in use. */
+  #oldestOf(agent: Did): Statement<Hosting> | undefined {
+    const kept = this.#certificates.values().filter(({ value }) => value.agent === agent);
+    return kept.reduce<Statement<Hosting> | undefined>(
+      (oldest, next) => (oldest === undefined || next.value.issued < oldest.value.issued ? next : oldest),
+      undefined,
+    );
+  }
+
   #learnInception(statement: Uint8Array): Result<Learned, Refusal> {
     const incepted = incept(statement);
     if (!incepted.ok) return incepted;
@@ -140,7 +149,11 @@ export class Directory {
     }
     if (this.#certificates.has(read.value.cid)) return ok({ type: 'certificate', about: agent, isNews: false });
     const isOfAgent = ({ value }: Statement<Hosting>): boolean => value.agent === agent;
-    if (!this.#hasRoom(this.#certificates, isOfAgent, at)) return full();
+    if (!this.#hasRoom(this.#certificates, isOfAgent, at)) {
+      const oldest = this.#oldestOf(agent);
+      if (oldest === undefined || oldest.value.issued >= read.value.value.issued) return full();
+      this.#certificates.delete(oldest.cid);
+    }
     this.#certificates.set(read.value.cid, read.value);
     return ok({ type: 'certificate', about: agent, isNews: true });
   }

@@ -22,6 +22,11 @@ export class HalfOpen<State extends { readonly expires: Millis }> {
     return ok(true);
   }
 
+  /** All that are under way, ended ones included until somebody looks. */
+  get size(): number {
+    return this.#size;
+  }
+
   /** The handshakes under way with one node, oldest first. */
   of(peer: Did): readonly State[] {
     return this.#byPeer.get(peer) ?? [];

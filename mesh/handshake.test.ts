@@ -9,8 +9,10 @@ import {
   answerConfirm,
   answerHello,
   answerWelcome,
-  claimedInitiator,
+  claimsOfHello,
+  demandCookie,
   type Encryption,
+  repeatHello,
   sayHello,
   stepOf,
 } from './handshake.ts';
@@ -218,8 +220,28 @@ test('a frame says which step it is and whom it claims to be from', () => {
   const { a, hello, answer } = talk('steps');
   expect([stepOf(hello.frame), stepOf(unwrap(answer(hello.frame), 'a hello').frame)]).toEqual([1, 2]);
   expect(stepOf(utf8('IATP....'))).toBeUndefined();
-  expect(claimedInitiator(hello.frame)).toBe(a.did);
-  expect(claimedInitiator(utf8('IATH'))).toBeUndefined();
+  expect(claimsOfHello(hello.frame)).toMatchObject({ from: a.did, cookie: undefined });
+  expect(claimsOfHello(utf8('IATH'))).toBeUndefined();
+});
+
+test('a hello is repeated once with the cookie that is demanded for it, and is then answered as any other', () => {
+  const { a, b, hello, answer, random } = talk('cookie');
+  const { nonce = '' } = claimsOfHello(hello.frame) ?? {};
+  const cookie = random.bytes(32);
+  const demand = demandCookie(nonce, cookie);
+  expect(stepOf(demand)).toBe(4);
+  const again = unwrap(repeatHello(hello.greeting, demand), 'a demand');
+  expect(claimsOfHello(again.hello)).toMatchObject({ from: a.did, nonce, cookie: view(cookie) });
+  const { welcoming, frame } = unwrap(answer(again.hello), 'a hello');
+  const confirm = unwrap(answerWelcome(a, again, { frame, at: NOW }), 'a welcome');
+  expect(answerConfirm(b, welcoming, { frame: confirm.frame, at: NOW }).ok).toBe(true);
+  expect(codeOf(answerWelcome(a, hello.greeting, { frame, at: NOW }))).toBe('handshake.bad_signature');
+
+  expect(codeOf(repeatHello(again, demand))).toBe('handshake.wrong_peer');
+  expect(codeOf(repeatHello(hello.greeting, demandCookie(toBase64url(random.bytes(32)), cookie)))).toBe(
+    'handshake.wrong_peer',
+  );
+  expect(codeOf(repeatHello(hello.greeting, demand.subarray(1)))).toBe('handshake.malformed');
 });
 
 function flipped(frame: Uint8Array, at: number): Uint8Array {

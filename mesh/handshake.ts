@@ -10,7 +10,8 @@
  * H3. The choice follows from what both offered, by a rule without preference or chance, and the initiator computes it
  *     again: a responder cannot choose less than both can.
  * H4. A side keeps what it needs in a value of its own for 10 s. A hello costs the responder one signature; who bounds how
- *     many is `HalfOpen`.
+ *     many is `HalfOpen`. A responder under load first demands a cookie (step 4, unsigned): a stateless word that only who
+ *     hears what is sent to the initiator can repeat. It costs a hash, and proves nothing but that.
  * H5. Nothing that a peer says of itself here is believed but its key: heads, contracts and demands are statements.
  *
  * The session's id and keys come from the transcript. Compare SIGMA (Krawczyk 2003) and Noise KK: here both sides sign,
@@ -35,7 +36,7 @@ import { EPOCH_BYTES, type Epoch, SESSION_BYTES, VERSION } from './head.ts';
 import { FRESH_MS_MAX, HANDSHAKE_BYTES_MAX, HANDSHAKE_MS_MAX, SESSION_MS_MAX, SKEW_MS } from './limits.ts';
 import { nodeDid, type SealingNode } from './message.ts';
 import { type PeerStatement, Session, type SessionKeys } from './session.ts';
-import { integer, list, type Of, object, oneOf, readStrict, type Shape } from './strict-json.ts';
+import { integer, list, type Of, object, oneOf, optional, readStrict, type Shape } from './strict-json.ts';
 
 /** Whether a side encrypts bodies: not at all, if the other does too, or in any case. */
 export type Encryption = 'none' | 'offered' | 'required';
@@ -46,6 +47,7 @@ export type Terms = PeerStatement & { readonly encryption: Encryption };
 /** What the initiator keeps between hello and confirm. */
 export type Greeting = {
   readonly hello: Uint8Array;
+  readonly said: Introduction;
   readonly ephemeral: Ephemeral;
   readonly terms: Terms;
   readonly to: Did;
@@ -76,8 +78,26 @@ export function sayHello(
 ): { readonly greeting: Greeting; readonly frame: Uint8Array } {
   const { to, terms, at } = hello;
   const ephemeral = newEphemeral(random);
-  const frame = join(HELLO, introduction(node, { to, terms, at, ephemeral }, random));
-  return { greeting: { hello: frame, ephemeral, terms, to, expires: (at + HANDSHAKE_MS_MAX) as Millis }, frame };
+  const said = introduction(node, { to, terms, at, ephemeral }, random);
+  const frame = join(HELLO, said);
+  return { greeting: { hello: frame, said, ephemeral, terms, to, expires: (at + HANDSHAKE_MS_MAX) as Millis }, frame };
+}
+
+/** The same hello once more with the cookie that `frame` demands, if it is such a demand and answers this hello. */
+export function repeatHello(greeting: Greeting, frame: Uint8Array): Result<Greeting, Refusal> {
+  const read = readStep(frame, DEMAND, DEMAND_SHAPE);
+  if (!read.ok) return read;
+  const { cookie, nonce } = read.value.payload;
+  if (nonce !== greeting.said.nonce || 'cookie' in greeting.said) {
+    return refuse('handshake.wrong_peer', 'expected a demand for the hello that was said, once');
+  }
+  const said = { ...greeting.said, cookie };
+  return ok({ ...greeting, said, hello: join(HELLO, said) });
+}
+
+/** A responder's demand that a hello be repeated with this cookie (H4). */
+export function demandCookie(nonce: string, cookie: Uint8Array): Uint8Array {
+  return join(DEMAND, { cookie: toBase64url(cookie), nonce });
 }
 
 /** Answers a hello. `mayMeet` says whether this node talks with that one at all. */
@@ -92,7 +112,7 @@ export function answerHello(
   random: Random,
 ): Result<{ readonly welcoming: Welcoming; readonly frame: Uint8Array }, Refusal> {
   const { frame, terms, at } = hello;
-  const read = readStep(frame, HELLO, INTRODUCTION);
+  const read = readStep(frame, HELLO, HELLO_SHAPE);
   if (!read.ok) return read;
   const theirs = read.value.payload;
   const fault = faultOfIntroduction(theirs, nodeDid(node.pair.publicKey), at);
@@ -171,22 +191,27 @@ export function answerConfirm(
   return ok(begin(node, welcoming.agreed, at));
 }
 
-/** Who a hello says it is from, before anything about it is believed; to bound how many are under way. */
-export function claimedInitiator(frame: Uint8Array): Did | undefined {
-  const read = readStep(frame, HELLO, INTRODUCTION);
-  return read.ok ? read.value.payload.from : undefined;
+/** What a hello says of itself, before anything about it is believed; to bound how many are under way. */
+export function claimsOfHello(
+  frame: Uint8Array,
+): { readonly from: Did; readonly nonce: string; readonly cookie: Uint8Array | undefined } | undefined {
+  const read = readStep(frame, HELLO, HELLO_SHAPE);
+  if (!read.ok) return undefined;
+  const { from, nonce, cookie } = read.value.payload;
+  return { from, nonce, cookie: cookie === undefined ? undefined : fromBase64url(cookie) };
 }
 
-/** Which step of a handshake a frame says it is. */
-export function stepOf(frame: Uint8Array): 1 | 2 | 3 | undefined {
+/** Which step of a handshake a frame says it is; 4 is a demand for a cookie. */
+export function stepOf(frame: Uint8Array): 1 | 2 | 3 | 4 | undefined {
   const step = view(frame).subarray(0, 4).equals(MAGIC) ? frame[5] : undefined;
-  return step === HELLO || step === WELCOME || step === CONFIRM ? step : undefined;
+  return step === HELLO || step === WELCOME || step === CONFIRM || step === DEMAND ? step : undefined;
 }
 
 const MAGIC = Buffer.from('IATH', 'latin1');
 const HELLO = 1;
 const WELCOME = 2;
 const CONFIRM = 3;
+const DEMAND = 4;
 const PREFIX_BYTES = 8;
 const SIGNATURE_BYTES = 64;
 const EMPTY = new Uint8Array(0);
@@ -204,14 +229,16 @@ const MEMBERS = {
   versions: list(integer(1, 255), 8),
 } as const;
 const INTRODUCTION = object(MEMBERS);
+const HELLO_SHAPE = object({ ...MEMBERS, cookie: optional(bytes(32)) });
 const WELCOME_SHAPE = object({
   ...MEMBERS,
   suite: oneOf('signed', 'chacha20poly1305'),
   version: integer(1, 255),
 });
+const DEMAND_SHAPE = object({ cookie: bytes(32), nonce: bytes(32) });
 const CONFIRM_SHAPE = object({ session: bytes(SESSION_BYTES) });
 
-type Introduction = Of<typeof INTRODUCTION>;
+type Introduction = Of<typeof INTRODUCTION> & { readonly cookie?: string };
 type Choice = { readonly suite: 'signed' | 'chacha20poly1305'; readonly version: number };
 
 function introduction(
@@ -307,7 +334,8 @@ function readStep<T>(
   if (buffer[4] !== VERSION) return refuse('handshake.unsupported_version', `expected ${VERSION}, found ${buffer[4]}`);
   if (buffer[5] !== step) return malformed(`step ${step}`, 5);
   const end = PREFIX_BYTES + buffer.readUInt16BE(6);
-  if (buffer.length !== end + (step === HELLO ? 0 : SIGNATURE_BYTES)) return malformed('the stated length', 6);
+  const isSigned = step === WELCOME || step === CONFIRM;
+  if (buffer.length !== end + (isSigned ? SIGNATURE_BYTES : 0)) return malformed('the stated length', 6);
   const payload = readStrict(buffer.subarray(PREFIX_BYTES, end), shape, 'handshake.malformed');
   if (!payload.ok) return payload;
   return ok({ payload: payload.value, signed: buffer.subarray(0, end), signature: buffer.subarray(end) });

@@ -18,7 +18,7 @@ export {
   answerConfirm,
   answerHello,
   answerWelcome,
-  claimedInitiator,
+  claimsOfHello,
   type Encryption,
   type Greeting,
   sayHello,

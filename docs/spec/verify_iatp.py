@@ -550,8 +550,9 @@ class Receiver:
         if answer is not None:
             awaited = self.awaited.get(answer["request"])
             need(awaited, "answer.unexpected")
-            expected = key_of(awaited["node"]), awaited["asked"], awaited["asker"]
-            need(expected == (head.sender, claims["from"], claims["to"]), "answer.wrong_peer")
+            own = did_key(head.sender) if head.kind == "failure" else awaited["asked"]
+            need(claims["from"] in (awaited["asked"], own), "answer.wrong_peer")
+            need((head.sender, claims["to"]) == (key_of(awaited["node"]), awaited["asker"]), "answer.wrong_peer")
         return content
 
     def check_hosting(self, claims, head, at):
@@ -598,6 +599,7 @@ INTRODUCTION = {
     "to": KEY,
     "versions": [integer(1, 255), 8],
 }
+HELLO = {**INTRODUCTION, "cookie?": binary(32)}
 WELCOME = {**INTRODUCTION, "suite": matching("signed|chacha20poly1305"), "version": integer(1, 255)}
 CONFIRM = {"session": binary(16)}
 
@@ -611,7 +613,7 @@ def read_step(data, step, shape):
 
 def check_handshake(v):
     hello_data, welcome_data, confirm_data = (b64(v[name]) for name in ("hello", "welcome", "confirm"))
-    hello, _, _ = read_step(hello_data, 1, INTRODUCTION)
+    hello, _, _ = read_step(hello_data, 1, HELLO)
     welcome, welcome_signed, welcome_signature = read_step(welcome_data, 2, WELCOME)
     confirm, confirm_signed, confirm_signature = read_step(confirm_data, 3, CONFIRM)
     initiator, responder = v["initiator"]["node"], v["responder"]["node"]

@@ -27,6 +27,11 @@ export const systemRandom: Random = {
   stream: () => systemRandom,
 };
 
+/** Resolves in the next turn of the event loop: what has arrived, and writes that have ended, come first. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
+
 /** What tells one process from every other, dead ones included. Two processes are the same iff all five fields agree. */
 export type ProcessIdentity = {
   readonly pid: number;
