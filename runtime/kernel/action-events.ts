@@ -27,6 +27,9 @@ export type ActionDecided = {
   /** Digest of what is done (`actionDigest`), base64url. */
   readonly digest: string;
   readonly input: JsonValue;
+  /** The moment that the gates decided by, and the agent's ring then; `null` where the policy knows no rings. */
+  readonly at: number;
+  readonly ring: number | null;
   /** From 1; more than 1 only where an attempt in doubt is repeated under the same key. */
   readonly attempt: number;
   /** Which gate refused, and what the author was told; `null` where the record's decision allows. */

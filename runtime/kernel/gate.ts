@@ -52,6 +52,10 @@ export type Ending =
   | { readonly type: 'refused'; readonly verdict: 'deny' | 'escalate'; readonly gate: GateName; readonly code: string }
   | { readonly type: 'abandoned' };
 
+/** What a decision was made from, besides the action: the agent's ring, and its trust as folded from the log up to an
+ *  index. With it, what was decided can be decided again. */
+export type Basis = { readonly ring: number; readonly trust: { readonly score: number; readonly asOf: number } };
+
 export interface Gate {
   check(request: GateRequest): GateAnswer;
   /** What the act holds from its permit to its end (a place in a rate, a slot): called in the tick of the decision, so that
@@ -61,6 +65,8 @@ export interface Gate {
   observe?(request: GateRequest, ending: Ending): void;
   /** The digest of what this gate decides by. A permit made under another one is worthless. */
   readonly policy?: DigestText;
+  /** What the policy gate was told, for the record. Asked in the tick of the decision. */
+  basis?(request: GateRequest): Basis;
 }
 
 export type Gates = Partial<Record<GateName, Gate>>;

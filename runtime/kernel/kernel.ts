@@ -12,7 +12,7 @@
  * but the windows of the refusal meter.
  */
 
-import { type Digest, sha256 } from '../codec/digest.ts';
+import { sha256 } from '../codec/digest.ts';
 import { canonicalJson, type JsonValue } from '../codec/json.ts';
 import { type Cause, digestText, type RecordedDecision } from '../codec/record.ts';
 import { utf8 } from '../core/bytes.ts';
@@ -113,7 +113,7 @@ export class Kernel implements AsyncDisposable {
     const permit = new Permit(this.#bond(request));
     using _held = this.#hold(request);
     const decided = await this.#append(action, ACTION_EVENTS.decided, {
-      payload: decidedPayload(action, attempt, request.digest, null),
+      payload: this.#decided(request, attempt, null),
       decision: this.#recorded(decision, request),
       replay: 'intent',
       cause: action.cause,
@@ -214,7 +214,7 @@ export class Kernel implements AsyncDisposable {
     }
     const refused = { gate: decision.gate, outcome: refusal };
     const { id } = await this.#append(action, ACTION_EVENTS.decided, {
-      payload: decidedPayload(action, attempt, request.digest, refused),
+      payload: this.#decided(request, attempt, refused),
       decision: this.#recorded(decision, request),
       replay: 'intent',
       cause: action.cause,
@@ -254,14 +254,39 @@ export class Kernel implements AsyncDisposable {
   }
 
   #recorded(decision: Decision, request: GateRequest): RecordedDecision {
-    const policy = this.#parts.gates.policy?.policy;
+    const gate = this.#parts.gates.policy;
+    const [policy, basis] = [gate?.policy, gate?.basis?.(request)];
     return {
       verdict: decision.verdict,
       code: decision.code,
       ...(decision.rule === undefined ? {} : { rule: decision.rule }),
       ...(policy === undefined ? {} : { policy }),
+      ...(basis === undefined ? {} : { trust: basis.trust }),
       ...(decision.delegations === undefined ? {} : { delegations: decision.delegations }),
       epochs: request.epochs,
+    };
+  }
+
+  #decided(request: GateRequest, attempt: number, refused: ActionDecided['refused']): ActionDecided {
+    const { action, at } = request;
+    const { key, verb, target, effect, risk, input } = action;
+    const digest = digestText(request.digest);
+    const ring = this.#parts.gates.policy?.basis?.(request).ring ?? null;
+    const note = action.note?.() ?? {};
+    return {
+      key,
+      verb,
+      target,
+      effect,
+      risk,
+      scope: action.scope ?? null,
+      digest,
+      input,
+      at,
+      ring,
+      attempt,
+      refused,
+      note,
     };
   }
 
@@ -311,29 +336,6 @@ export class Kernel implements AsyncDisposable {
   #causeOf(recorded: Recorded): Cause {
     return { origin: this.#origin, index: recorded.index, leaf: digestText(recorded.leaf) };
   }
-}
-
-function decidedPayload(
-  action: Action,
-  attempt: number,
-  digest: Digest,
-  refused: ActionDecided['refused'],
-): ActionDecided {
-  const { key, verb, target, effect, risk, input } = action;
-  const note = action.note?.() ?? {};
-  return {
-    key,
-    verb,
-    target,
-    effect,
-    risk,
-    scope: action.scope ?? null,
-    digest: digestText(digest),
-    input,
-    attempt,
-    refused,
-    note,
-  };
 }
 
 /** What cannot be recorded did not come back: `undefined`, NaN, a class instance. */
