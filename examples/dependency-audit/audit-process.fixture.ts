@@ -58,8 +58,9 @@ function count(contract: string): void {
 /** Counts messages, and keeps the pid of every contract's host. */
 function noted(hosts: Hosts): Hosts {
   return {
-    start(contract, { heard, exited }) {
-      const host = hosts.start(contract, {
+    start(profile, { heard, exited }) {
+      const { contract } = profile;
+      const host = hosts.start(profile, {
         heard: (message) => {
           heard(message);
           count(contract);

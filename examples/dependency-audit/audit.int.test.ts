@@ -208,7 +208,7 @@ describe('an audit without a policy', () => {
       identity: thisProcess(),
       environment: {},
       hosts: {
-        start(contract) {
+        start({ contract }) {
           started.push(contract);
           throw new Error('expected no host to be started');
         },

@@ -7,7 +7,7 @@ import type { Implementation } from './implement.ts';
 import type { Emitted } from './protocol.ts';
 import { isAgentName } from './ref.ts';
 import { foldTo } from './turn-run.ts';
-import { type AgentPayload, jsonOf } from './vocabulary.ts';
+import { type AgentPayload, payloadOf } from './vocabulary.ts';
 
 const PREFIX = 'agent/';
 
@@ -44,8 +44,8 @@ export function catchUp(log: EventLog, stream: StreamId, view: AgentView): void 
 /** An agent's events from a version on, as folds take them. */
 export function* factsIn(log: EventLog, stream: StreamId, from = 0): Generator<Fact> {
   for (const record of log.readStream(stream, from)) {
-    const { id, index, version, type, wallMs, correlation } = record;
-    yield { id, index, version, type, wallMs, correlation, payload: jsonOf(log, record) };
+    const { id, index, version, type, wallMs, correlation, principal } = record;
+    yield { id, index, version, type, wallMs, correlation, principal, payload: payloadOf(record, log) };
   }
 }
 

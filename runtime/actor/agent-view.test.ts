@@ -6,7 +6,7 @@ import { add, Counter, counter, hold, pay } from './agents.fixture.ts';
 import { refTo } from './ref.ts';
 import { TestNode } from './test-kit.ts';
 import { provide } from './tool.ts';
-import { jsonOf } from './vocabulary.ts';
+import { payloadOf } from './vocabulary.ts';
 
 type Step = (kit: TestNode) => Promise<unknown>;
 
@@ -65,7 +65,7 @@ test('V0: over any history, folding a prefix and then the rest gives what foldin
       for (const n of history) await steps[n]?.(kit);
       await kit.settle();
       const facts = [...kit.log.readStream(streamOf('one'))].map(
-        (record): Fact => ({ ...record, payload: jsonOf(kit.log, record) }),
+        (record): Fact => ({ ...record, payload: payloadOf(record, kit.log) }),
       );
       const view = new AgentView();
       for (const cut of [...cuts, facts.length]) {

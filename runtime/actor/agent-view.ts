@@ -8,6 +8,7 @@
  *     settled nor abandoned, is a doubt.
  * V3. What an agent still owes the world (outbox, timers, wake-ups) survives everything but its own record.
  */
+import type { Did } from '../codec/did.ts';
 import type { JsonValue } from '../codec/json.ts';
 import type { EventId } from '../codec/record.ts';
 import { assert } from '../core/assert.ts';
@@ -25,11 +26,14 @@ export type Fact = {
   readonly payload: JsonValue | undefined;
   readonly wallMs: number;
   readonly correlation?: EventId | undefined;
+  readonly principal?: Did | undefined;
 };
 
 export type Accepted = AgentPayload<'message.accepted'> & {
   readonly index: number;
   readonly correlation: EventId | undefined;
+  /** The sender, where it is an agent of another node: its name alone would not say who it is. */
+  readonly did: Did | undefined;
 };
 export type Sent = AgentPayload<'message.sent'> & { readonly index: number };
 export type Armed = AgentPayload<'timer.armed'> & { readonly index: number };
@@ -61,6 +65,8 @@ export function isParked({ parked, journal }: TurnMemory): boolean {
 export class AgentView {
   started: Started | undefined;
   exited: AgentPayload<'agent.exited'> | undefined;
+  /** Whether an operator has stopped it from taking turns. */
+  isSuspended = false;
   /** The last event that it has folded; -1 for none. */
   version = -1;
   /** Facts so far. */
@@ -131,15 +137,23 @@ const STEPS: { readonly [type: string]: Step | undefined } = {
   'agent.exited': step<AgentPayload<'agent.exited'>>((view, payload) => {
     view.exited = payload;
   }),
+  'agent.suspended': step((view) => {
+    view.isSuspended = true;
+  }),
+  'agent.resumed': step((view) => {
+    view.isSuspended = false;
+  }),
   'supervisor.decided': step<AgentPayload<'supervisor.decided'>>((view, { verdict, incident }, { wallMs }) => {
     if (verdict !== 'restart' || view.incidents.some((one) => one.incident === incident)) return;
     view.incidents = [...view.incidents, { atMs: wallMs, incident }].slice(-INCIDENTS_MAX);
   }),
-  'message.accepted': step<AgentPayload<'message.accepted'>>((view, payload, { index, correlation }) => {
-    const to = payload.kind === 'signal' ? view.signals : view.inbox;
-    if (payload.kind === 'notice' && payload.from !== null) view.watches.delete(payload.from);
-    to.set(payload.message, { ...payload, index, correlation });
-  }),
+  'message.accepted': step<AgentPayload<'message.accepted'>>(
+    (view, payload, { index, correlation, principal: did }) => {
+      const to = payload.kind === 'signal' ? view.signals : view.inbox;
+      if (payload.kind === 'notice' && payload.from !== null) view.watches.delete(payload.from);
+      to.set(payload.message, { ...payload, index, correlation, did });
+    },
+  ),
   'message.dead_lettered': step<AgentPayload<'message.dead_lettered'>>((view, { message }) => {
     view.inbox.delete(message);
     view.signals.delete(message);
@@ -175,6 +189,7 @@ const STEPS: { readonly [type: string]: Step | undefined } = {
   }),
   'turn.parked': step<Parked>((view, payload) => {
     const memory = view.turn(payload.turn);
+    tell(memory, payload.told as unknown as readonly Recorded[]);
     memory.parked = payload;
     memory.at ??= payload.at;
     memory.committed = { entries: payload.entries, digest: payload.digest };
@@ -197,6 +212,7 @@ const STEPS: { readonly [type: string]: Step | undefined } = {
     if (place === undefined) return;
     const memory = view.turn(place.turn);
     memory.at ??= place.at;
+    tell(memory, place.told);
     if (refused === null) memory.doubts.set(place.ordinal, attempt);
     else memory.journal.push({ ...place.entry, outcome: { ...refused.outcome, event: id } });
   }),
@@ -214,13 +230,22 @@ function settle(view: AgentView, note: Note, outcome: Outcome): void {
   const place = placeOf(note);
   if (place === undefined) return;
   const memory = view.turn(place.turn);
+  tell(memory, place.told);
   memory.doubts.delete(place.ordinal);
   memory.journal.push({ ...place.entry, outcome });
 }
 
+/** Answers that had no event of their own stand in the turn's next ones (V2); what several of them repeat counts once. */
+function tell(memory: TurnMemory, told: readonly Recorded[]): void {
+  for (const entry of told) {
+    if (!memory.journal.some(({ ordinal }) => ordinal === entry.ordinal)) memory.journal.push(entry);
+  }
+}
+
 /** Which operation of which turn an action is, as the engine noted it. */
 function placeOf(note: Note) {
-  const { turn, ordinal, name, digest, at } = note;
+  const { turn, ordinal, name, digest, at, told = [] } = note;
   if (typeof turn !== 'string' || typeof ordinal !== 'number' || typeof at !== 'number') return undefined;
-  return { turn, ordinal, at, entry: { ordinal, name: String(name), digest: String(digest) } };
+  const entry = { ordinal, name: String(name), digest: String(digest) };
+  return { turn, ordinal, at, entry, told: told as unknown as readonly Recorded[] };
 }

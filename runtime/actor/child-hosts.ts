@@ -6,7 +6,7 @@
  * command line, when there is one.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import type { HostExit, HostListener, HostProcess, Hosts } from './hosts.ts';
+import type { HostExit, HostListener, HostProcess, HostProfile, Hosts } from './hosts.ts';
 import type { FromHost } from './protocol.ts';
 
 /** Where an implementation can be imported from. */
@@ -30,7 +30,7 @@ const HOST_MAIN = import.meta.url.endsWith('.ts') ? './host-main.ts' : './host-m
 export function childHosts(options: ChildOptions): Hosts {
   let started = 0;
   return {
-    start(contract, listener) {
+    start({ contract }: HostProfile, listener) {
       const agent = options.modules[contract];
       if (agent === undefined) return missing(contract, listener);
       const id = `${contract} ${++started}`;

@@ -1,5 +1,6 @@
 /** The port behind which agents' code runs. A host speaks the protocol, ends once, and may end at any moment. */
 
+import type { Ring } from '../kernel/ring.ts';
 import { Host } from './host.ts';
 import type { Implementation } from './implement.ts';
 import type { FromHost, ToHost } from './protocol.ts';
@@ -22,9 +23,12 @@ export interface HostProcess {
   kill(exit: HostExit): void;
 }
 
+/** Who shares a process: agents of one implementation, in one ring, for whom one sponsor answers. So one agent's fault is
+ *  never a stranger's, and a limit of a ring is a limit of its processes. */
+export type HostProfile = { readonly contract: string; readonly ring: Ring; readonly sponsor: string };
+
 export interface Hosts {
-  /** A host for the implementation of this contract. */
-  start(contract: string, listener: HostListener): HostProcess;
+  start(profile: HostProfile, listener: HostListener): HostProcess;
 }
 
 /** Hosts within this process, for tests: the same protocol, every message through JSON, no isolation at all. */
@@ -35,7 +39,7 @@ export function inlineHosts(
   if (options.strict ?? true) installStrictMode();
   let started = 0;
   return {
-    start(_contract, listener) {
+    start(_profile, listener) {
       let isOver = false;
       const said = (message: FromHost): void => {
         const copy = JSON.parse(JSON.stringify(message)) as FromHost;

@@ -6,20 +6,19 @@ const message = (id: string, from = 'ann', lane: string | undefined = 'price') =
 const drained = (mailbox: Mailbox): string[] => {
   const taken: string[] = [];
   for (let next = mailbox.next(); next !== undefined; next = mailbox.next()) {
-    taken.push(next.type === 'message' ? next.message : next.type === 'wake' ? `wake ${next.turn}` : next.control);
+    taken.push(next.type === 'message' ? next.message : `wake ${next.turn}`);
   }
   return taken;
 };
 
 describe('a mailbox', () => {
-  test('B1: control passes everything that waits', () => {
+  test('B1: a parked turn that may go on passes everything that waits', () => {
     const mailbox = new Mailbox();
     for (let n = 0; n < MAILBOX_MESSAGES_MAX; n++) mailbox.add(message(`m${n}`));
-    mailbox.control('drain');
-    mailbox.control('kill');
-    mailbox.control('drain');
+    mailbox.park('p', undefined);
+    mailbox.wake('p');
 
-    expect(drained(mailbox).slice(0, 3)).toEqual(['drain', 'kill', 'm0']);
+    expect(drained(mailbox).slice(0, 2)).toEqual(['wake p', 'm0']);
   });
 
   test('B2: a full user lane says for how long to stay away, and has room again after one is served', () => {

@@ -1,22 +1,22 @@
 /**
- * Who is served next. Two lanes and the parked turns' wake-ups, decided purely; it holds ids, never bodies.
+ * Who is served next, decided purely; it holds ids, never bodies. Control (stop, suspend, drain, another ring) has no place
+ * in it: an operator's word acts on the agent at once and waits for nothing.
  *
- * B1. Control goes first, whatever waits: kill, suspend, drain are never blocked. The lane needs no bound, since equal
- *     controls are one.
+ * B1. Parked turns that may go on come first.
  * B2. The user lane is bounded. What does not fit is refused with `busy` and the time after which to try again; nothing
  *     that was accepted is ever dropped to make room.
  * B3. Messages of one sender are served in the order of their acceptance. A message whose name has a parked turn waits
  *     for it, unless the contract says `concurrent`; those of other names pass it.
  */
 import { assert } from '../core/assert.ts';
+import type { Accepted } from './agent-view.ts';
+import type { Contract } from './contract.ts';
 
 /** Messages that an agent lets wait. At a turn of 1 ms a full lane is half a second of work. */
 export const MAILBOX_MESSAGES_MAX = 512;
 
 /** What `retryAfterMs` assumes a waiting message takes, until turns have been measured. */
 const TURN_MS_GUESS = 2;
-
-export type Control = 'drain' | 'stop' | 'kill';
 
 export type Waiting = {
   readonly message: string;
@@ -26,12 +26,10 @@ export type Waiting = {
 };
 
 export type Next =
-  | { readonly type: 'control'; readonly control: Control }
   | { readonly type: 'wake'; readonly turn: string }
   | { readonly type: 'message'; readonly message: string };
 
 export class Mailbox {
-  readonly #controls = new Set<Control>();
   readonly #wakes = new Set<string>();
   #waiting: Waiting[] = [];
   readonly #parked = new Map<string, string>();
@@ -63,10 +61,6 @@ export class Mailbox {
     this.#waiting.unshift(waiting);
   }
 
-  control(control: Control): void {
-    this.#controls.add(control);
-  }
-
   /** The turn waits; `lane` waits with it. */
   park(turn: string, lane: string | undefined): void {
     this.#parked.set(turn, lane ?? '');
@@ -91,10 +85,6 @@ export class Mailbox {
 
   /** Takes out what is to be done next; `undefined` when nothing can be. */
   next(): Next | undefined {
-    for (const control of this.#controls) {
-      this.#controls.delete(control);
-      return { type: 'control', control };
-    }
     for (const turn of this.#wakes) {
       this.#wakes.delete(turn);
       return { type: 'wake', turn };
@@ -115,4 +105,15 @@ export class Mailbox {
     }
     return undefined;
   }
+}
+
+/** An accepted message as it waits. */
+export function waitingOf(accepted: Accepted, contract: Contract | undefined): Waiting {
+  const from = accepted.did ?? accepted.from ?? '';
+  return { message: accepted.message, from, lane: laneOf(accepted, contract) };
+}
+
+/** What a parked turn of the message blocks. */
+export function laneOf({ name }: Accepted, contract: Contract | undefined): string | undefined {
+  return contract?.spec.messages[name]?.concurrent === true ? undefined : name;
 }

@@ -8,7 +8,7 @@ import { MemoryWorld } from '../log/memory-log.ts';
 import { add, Counter, counter, hold, pay } from './agents.fixture.ts';
 import type { Context } from './context.ts';
 import { contract } from './contract.ts';
-import { type HostListener, type Hosts, inlineHosts } from './hosts.ts';
+import { type Hosts, inlineHosts } from './hosts.ts';
 import { implement } from './implement.ts';
 import { AgentNode } from './node.ts';
 import { refTo } from './ref.ts';
@@ -107,8 +107,8 @@ function mortalHosts() {
   const inner = inlineHosts([counter]);
   const living: { kill(): void }[] = [];
   const hosts: Hosts = {
-    start(name: string, listener: HostListener) {
-      const process = inner.start(name, listener);
+    start(profile, listener) {
+      const process = inner.start(profile, listener);
       living.push({ kill: () => process.kill({ code: 'host.exited', message: 'killed by the test' }) });
       return process;
     },

@@ -71,4 +71,6 @@ export interface Receiver {
   accept(message: Incoming): Promise<Outcome<null>>;
   /** The same, and then the agent's answer, which is on disk. */
   answer(message: Incoming): Promise<Outcome>;
+  /** An agent elsewhere is out of reach, or has ended: whoever watches it hears of it. */
+  gone(agent: string): void;
 }

@@ -11,7 +11,7 @@ import type { Implementation } from './implement.ts';
 import { type LifecycleState, lifecycleOf } from './lifecycle.machine.ts';
 import type { Emitted } from './protocol.ts';
 import { digestOf, evolve } from './turn-run.ts';
-import { type AgentPayload, jsonOf } from './vocabulary.ts';
+import { type AgentPayload, payloadOf } from './vocabulary.ts';
 
 export type Divergence = {
   readonly index: number;
@@ -63,7 +63,7 @@ type Read = { readonly index: number; readonly type: string; readonly payload: J
 function* takeUntil(log: EventLog, stream: StreamId, until: number): Generator<Read> {
   for (const record of log.readStream(stream)) {
     if (record.index >= until) return;
-    yield { index: record.index, type: record.type, payload: jsonOf(log, record) };
+    yield { index: record.index, type: record.type, payload: payloadOf(record, log) };
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { Accepted, TurnMemory } from './agent-view.ts';
 import type { Call } from './call-chain.ts';
-import type { TurnDiverged, TurnDone, TurnFailed, TurnParked } from './protocol.ts';
+import type { Recorded, TurnDiverged, TurnDone, TurnFailed, TurnParked } from './protocol.ts';
 
 export type TurnEnd =
   | TurnDone
@@ -11,6 +11,8 @@ export type TurnEnd =
   | TurnDiverged
   /** Its host has ended under it: whose fault that was nobody knows. */
   | { readonly type: 'lost'; readonly incident: string; readonly code: string; readonly message: string }
+  /** It is to be taken again, here or in another host, when nothing of it is under way. */
+  | { readonly type: 'interrupted' }
   /** The node has ended it: the agent stops. What it began may be in doubt. */
   | { readonly type: 'ended' };
 
@@ -32,6 +34,8 @@ export class RunningTurn {
   readonly startedMs: number;
   readonly #end = Promise.withResolvers<TurnEnd>();
   readonly #operations = new Set<Promise<void>>();
+  #told: readonly Recorded[] = [];
+  #forgotten = 0;
   readonly #abort = new AbortController();
   operations: number;
   /** When its host was last heard. */
@@ -71,6 +75,30 @@ export class RunningTurn {
 
   end(end: TurnEnd): void {
     this.#end.resolve(end);
+  }
+
+  /**
+   * Answers that it was given and that no event of their own records: a refusal that was only counted, a message that is
+   * recorded with the segment. The turn's next record carries them, so that a turn entered again is told the same.
+   */
+  get told(): readonly Recorded[] {
+    return this.#told;
+  }
+
+  /** How many answers it has been told so far, for `recorded`. */
+  get toldSoFar(): number {
+    return this.#forgotten + this.#told.length;
+  }
+
+  tell(answer: Recorded): void {
+    this.#told = [...this.#told, answer];
+  }
+
+  /** The first `count` answers are on disk. */
+  recorded(count: number): void {
+    const gone = Math.max(0, count - this.#forgotten);
+    this.#told = this.#told.slice(gone);
+    this.#forgotten += gone;
   }
 
   /** Ends the turn and leaves in doubt what it has begun. */

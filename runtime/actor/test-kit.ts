@@ -15,11 +15,12 @@ import type { ContractSpec } from './contract.ts';
 import { type Duration, toMillis } from './duration.ts';
 import { type Hosts, inlineHosts } from './hosts.ts';
 import type { Implementation } from './implement.ts';
-import { AgentNode, type NodeParts } from './node.ts';
+import { AgentNode } from './node.ts';
+import type { NodeParts } from './node-parts.ts';
 import type { Ref } from './ref.ts';
 import { endOfTick } from './tick.ts';
 import type { ProvidedTool } from './tool.ts';
-import { jsonOf } from './vocabulary.ts';
+import { payloadOf } from './vocabulary.ts';
 
 export type TestNodeOptions = Pick<NodeParts, 'supervise' | 'idleMs' | 'silenceMs'> & {
   readonly seed?: number;
@@ -104,7 +105,7 @@ export class TestNode implements AsyncDisposable {
   get events(): readonly Seen[] {
     for (const record of this.log.read(this.#seen.length)) {
       const { index, stream, type } = record;
-      this.#seen.push({ index, stream, type, payload: jsonOf(this.log, record) ?? null });
+      this.#seen.push({ index, stream, type, payload: payloadOf(record, this.log) ?? null });
     }
     return this.#seen;
   }

@@ -1,10 +1,14 @@
 /** What a turn asks of the kernel, as the kernel's actions. Pure. */
 import type { Did } from '../codec/did.ts';
-import { type Cause, parseEventId } from '../codec/record.ts';
+import type { JsonValue } from '../codec/json.ts';
+import { type Cause, type EventId, parseEventId } from '../codec/record.ts';
+import { assert } from '../core/assert.ts';
 import { CodedError } from '../core/errors.ts';
 import { unwrap } from '../core/result.ts';
 import type { Action } from '../kernel/action.ts';
+import { eventIdOf } from '../kernel/event-id.ts';
 import { streamOf } from './agent-stream.ts';
+import type { Call } from './call-chain.ts';
 import type { DeadLetter } from './dead-letters.ts';
 import { nameOf, type Operation } from './protocol.ts';
 import type { RunningTurn } from './running-turn.ts';
@@ -23,11 +27,13 @@ export type ActionFacts = {
 const SPAWN_MS = 10_000;
 const STOP_MS = 60_000;
 
-/** The action of a turn's operation. Its note says which operation of which turn it is, so that a fold finds it again.
+/** The action of a turn's operation. Its note says which operation of which turn it is, so that a fold finds it again, and
+ *  what the turn was told before it that no event of its own records.
  *  @throws `approval.unavailable`: an approval is waited for, not performed */
 export function actionOf(turn: RunningTurn, ordinal: number, operation: Operation, facts: ActionFacts): Action {
   const { accepted, agent, id, at, call } = turn;
-  const note = { turn: id, ordinal, name: nameOf(operation), digest: digestOf(operation), at };
+  const place = { turn: id, ordinal, name: nameOf(operation), digest: digestOf(operation), at };
+  const note = () => (turn.told.length === 0 ? place : { ...place, told: turn.told as unknown as JsonValue });
   const base = {
     key: `${id}/${ordinal}`,
     agent,
@@ -54,7 +60,7 @@ export function actionOf(turn: RunningTurn, ordinal: number, operation: Operatio
       return {
         ...base,
         ...tame,
-        note: { ...note, call: nested },
+        note: () => ({ ...note(), call: nested }),
         verb: 'ask',
         target: targetOf(operation),
         input,
@@ -98,4 +104,31 @@ export function retryActionOf(
 
 function targetOf(operation: Operation & { readonly verb: 'ask' | 'tell' }): string {
   return `${operation.contract}.${operation.message}@${operation.agent}`;
+}
+
+/** What `targetOf` put together. */
+export function splitTarget(target: string): {
+  readonly contract: string;
+  readonly name: string;
+  readonly agent: string;
+} {
+  const [dot, at] = [target.indexOf('.'), target.indexOf('@')];
+  return { contract: target.slice(0, dot), name: target.slice(dot + 1, at), agent: target.slice(at + 1) };
+}
+
+/** The id of the message that a turn's operation sends: the same however often it is attempted. */
+export function messageIdOf(action: Action): EventId {
+  const { turn, ordinal } = noteOf(action);
+  return eventIdOf(turn, 'message', ordinal);
+}
+
+/** The call that an ask makes: who waits, and until when. */
+export function callOf(action: Action): Call {
+  return noteOf(action).call;
+}
+
+/** What `actionOf` noted. */
+function noteOf({ note }: Action) {
+  assert(note !== undefined, 'noteOf: an action of a turn');
+  return note() as unknown as { readonly turn: string; readonly ordinal: number; readonly call: Call };
 }

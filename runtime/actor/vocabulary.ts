@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { JsonValue } from '../codec/json.ts';
 import type { LogRecord } from '../codec/record.ts';
 import type { EventLog } from '../log/event-log.ts';
+import { jsonOf, type Step, upcast } from '../log/upcast.ts';
 
 const id = z.string();
 const count = z.int().nonnegative();
@@ -21,6 +22,17 @@ const wait = z.strictObject({
   event: z.string().nullable(),
   until: z.int().nullable(),
 });
+
+const parked = z.strictObject({
+  turn: id,
+  at: z.int(),
+  start: count,
+  entries: count,
+  digest: z.string(),
+  waits: z.array(wait),
+});
+/** Answers that the turn was given and that no event of their own records, in order. */
+const told = z.array(z.strictObject({ ordinal: count, name: z.string(), digest: z.string(), outcome }));
 
 export const AGENT_EVENTS = {
   /** An instance of an agent begins: the first, or the next after an exit. */
@@ -45,6 +57,9 @@ export const AGENT_EVENTS = {
       returns: z.boolean(),
     }),
   },
+  /** An operator has stopped it from taking turns; what arrives waits. */
+  'agent.suspended': { 1: z.strictObject({ why: z.string() }) },
+  'agent.resumed': { 1: z.strictObject({}) },
   /** What a supervisor made of the end of a child; in the supervisor's stream. */
   'supervisor.decided': {
     1: z.strictObject({
@@ -104,16 +119,7 @@ export const AGENT_EVENTS = {
     1: z.strictObject({ turn: id, reply: outcome, emitted: count, state: z.string(), late: z.boolean() }),
   },
   /** A segment that is not the last: the turn waits. */
-  'turn.parked': {
-    1: z.strictObject({
-      turn: id,
-      at: z.int(),
-      start: count,
-      entries: count,
-      digest: z.string(),
-      waits: z.array(wait),
-    }),
-  },
+  'turn.parked': { 1: parked, 2: parked.extend({ told }) },
   /** A wait of a parked turn has ended, and the turn goes on. */
   'turn.woken': {
     1: z.strictObject({
@@ -138,17 +144,53 @@ export const AGENT_EVENTS = {
 } as const;
 
 export type AgentEventType = keyof typeof AGENT_EVENTS;
-export type AgentPayload<T extends AgentEventType> = z.infer<(typeof AGENT_EVENTS)[T][1]>;
+/** The payload in its newest version. */
+export type AgentPayload<T extends AgentEventType> = Newest<(typeof AGENT_EVENTS)[T]>;
+type Newest<V> = V extends { readonly 2: z.ZodType<infer P> }
+  ? P
+  : V extends { readonly 1: z.ZodType<infer P> }
+    ? P
+    : never;
 
 /** An event of any of these types, told apart by `type`. */
 export type AgentEvent = {
   [T in AgentEventType]: { readonly type: T; readonly payload: AgentPayload<T> };
 }[AgentEventType];
 
-/** A recorded event's JSON, wherever the log keeps it; `undefined` for bytes, and for a blob that was pruned. */
-export function jsonOf(log: EventLog, { payload }: LogRecord): JsonValue | undefined {
-  if (payload.type === 'json') return payload.value;
-  if (payload.type !== 'blob' || payload.media !== 'application/json') return undefined;
-  const bytes = log.blob(payload.digest);
-  return bytes === undefined ? undefined : (JSON.parse(new TextDecoder().decode(bytes)) as JsonValue);
+/** By type, the steps from version 1 to the newest. */
+export const AGENT_UPCASTS: { readonly [T in AgentEventType]: readonly Step[] } = {
+  'agent.started': [],
+  'agent.exited': [],
+  'agent.suspended': [],
+  'agent.resumed': [],
+  'supervisor.decided': [],
+  'message.accepted': [],
+  'message.dead_lettered': [],
+  'message.retried': [],
+  'agent.emitted': [],
+  'message.sent': [],
+  'message.delivered': [],
+  'timer.armed': [],
+  'timer.cancelled': [],
+  'timer.fired': [],
+  'watch.begun': [],
+  'turn.committed': [],
+  'turn.parked': [(data) => ({ ...(data as { readonly [name: string]: JsonValue }), told: [] })],
+  'turn.woken': [],
+  'turn.failed': [],
+  'turn.stuck': [],
+  'host.exited': [],
+};
+
+/** The version in which an event of this type is written today, as `NewEvent` has it. */
+export function versionOf(type: AgentEventType): { readonly typeVersion?: number } {
+  const { length } = AGENT_UPCASTS[type];
+  return length === 0 ? {} : { typeVersion: length + 1 };
+}
+
+/** What an agent's stream says, in today's shape; `undefined` for events that are nothing to an agent's fold.
+ *  @throws as `upcast` */
+export function payloadOf(record: LogRecord, log: Pick<EventLog, 'blob'>): JsonValue | undefined {
+  if (Object.hasOwn(AGENT_UPCASTS, record.type)) return upcast(AGENT_UPCASTS, record, log).data;
+  return record.type.startsWith('action.') ? jsonOf(record, log) : undefined;
 }

@@ -1,10 +1,10 @@
-import { jsonOf } from '../../../runtime/actor/vocabulary.ts';
 import type { JsonValue } from '../../../runtime/codec/json.ts';
 import { type LogRecord, parseEventId } from '../../../runtime/codec/record.ts';
 import { CodedError } from '../../../runtime/core/errors.ts';
 import { systemClock } from '../../../runtime/core/system.ts';
 import type { EventLog } from '../../../runtime/log/event-log.ts';
 import { openReader } from '../../../runtime/log/log-directory.ts';
+import { jsonOf } from '../../../runtime/log/upcast.ts';
 import type { Shell } from '../shell.ts';
 
 /** Causes followed back from one event; a longer chain is cut, and says so. */
@@ -26,7 +26,7 @@ export async function why(
   }
   const lines = chain.map((record, depth) => {
     const branch = depth === 0 ? '' : `${'  '.repeat(depth - 1)}└ because `;
-    return `${branch}${inWords(record, jsonOf(log, record))}  (${record.index})`;
+    return `${branch}${inWords(record, record.payload.type === 'bytes' ? undefined : jsonOf(record, log))}  (${record.index})`;
   });
   if (chain.length === CAUSES_MAX) lines.push('… and more');
   await shell.out.write(`${lines.join('\n')}\n`);

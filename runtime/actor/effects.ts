@@ -1,0 +1,125 @@
+/** What turns ask for, as actions of the kernel, and who performs them. */
+import type { JsonValue } from '../codec/json.ts';
+import type { RecordedDecision } from '../codec/record.ts';
+import type { Action } from '../kernel/action.ts';
+import type { Executor } from '../kernel/kernel.ts';
+import type { Outcome } from '../kernel/outcome.ts';
+import { nest } from './call-chain.ts';
+import { arrivingOf, type SpawnData } from './live.ts';
+import { nameOf, type Operation } from './protocol.ts';
+import { agentName } from './ref.ts';
+import type { RunningTurn } from './running-turn.ts';
+import type { Effects, Shell } from './shell.ts';
+import type { ProvidedTool } from './tool.ts';
+import { actionOf, callOf, messageIdOf, splitTarget } from './turn-action.ts';
+import { digestOf } from './turn-run.ts';
+
+export class NodeEffects implements Effects {
+  readonly #shell: Shell;
+  readonly #tools: ReadonlyMap<string, ProvidedTool>;
+
+  constructor(shell: Shell) {
+    this.#shell = shell;
+    this.#tools = new Map((shell.parts.tools ?? []).map((provided) => [provided.tool.name, provided]));
+  }
+
+  begin(turn: RunningTurn, ordinal: number, operation: Operation): void {
+    const { background, pool } = this.#shell;
+    const answered = this.#operate(turn, ordinal, operation).then(
+      (outcome) => {
+        if (outcome.event === undefined)
+          turn.tell({ ordinal, name: nameOf(operation), digest: digestOf(operation), outcome });
+        pool.settle(turn, { type: 'settle', turn: turn.id, ordinal, outcome });
+      },
+      (error: unknown) => {
+        if (!turn.signal.aborted) background.fault(error);
+      },
+    );
+    turn.track(answered);
+  }
+
+  decide(turn: RunningTurn, operation: Operation): RecordedDecision {
+    return this.#shell.kernel.decide(this.#action(turn, 0, operation)).recorded;
+  }
+
+  executorOf(action: Action): Executor | undefined {
+    const { lives } = this.#shell;
+    switch (action.verb) {
+      case 'use':
+        return this.#tools.get(action.target)?.executor;
+      case 'ask':
+        return { run: (input, { signal }) => this.#ask(action, input, signal) };
+      case 'spawn': {
+        const at = action.target.indexOf('@');
+        const [contract, agent] = [action.target.slice(0, at), agentName(action.target.slice(at + 1))];
+        return { run: (input) => lives.spawn(action.agent, agent, contract, input as SpawnData) };
+      }
+      case 'stop':
+        return { run: () => lives.performStop(action.agent, action.target) };
+      case 'tell':
+        return undefined;
+    }
+  }
+
+  async #operate(turn: RunningTurn, ordinal: number, operation: Operation): Promise<Outcome> {
+    const { kernel, parts } = this.#shell;
+    if (operation.verb === 'approve') {
+      return { type: 'denied', code: 'approval.unavailable', message: 'expected somebody to ask, found nobody yet' };
+    }
+    const action = this.#action(turn, ordinal, operation);
+    if (operation.verb === 'tell') {
+      const { decision } = kernel.decide(action);
+      if (decision.verdict === 'allow') return { type: 'ok', value: null };
+    }
+    if (operation.verb === 'ask') {
+      const time = { at: parts.clock.now(), withinMs: operation.withinMs };
+      const call = nest(turn.call, turn.agent, operation.agent, time);
+      if (!call.ok) return { type: 'denied', ...call.error };
+    }
+    const told = turn.toldSoFar;
+    const doubt = turn.doubts.get(ordinal);
+    const outcome =
+      doubt === undefined
+        ? await kernel.perform(action, turn.signal)
+        : await kernel.resolve(action, doubt, turn.signal);
+    if (outcome.event !== undefined) turn.recorded(told);
+    return outcome;
+  }
+
+  #action(turn: RunningTurn, ordinal: number, operation: Operation): Action {
+    const { parts, records } = this.#shell;
+    return actionOf(turn, ordinal, operation, {
+      now: parts.clock.now(),
+      actor: records.didOf(turn.agent),
+      cause: records.causeOf(turn.accepted.index),
+      toolOf: (name) => this.#tools.get(name)?.tool,
+    });
+  }
+
+  async #ask(action: Action, input: JsonValue, signal: AbortSignal): Promise<Outcome> {
+    const { inbox, parts, roster } = this.#shell;
+    const { contract, name, agent: to } = splitTarget(action.target);
+    const message = messageIdOf(action);
+    const { chain, deadline } = callOf(action);
+    const { correlation = message, cause } = action;
+    const because = cause === undefined ? {} : { cause };
+    if (roster.get(to) === undefined && parts.remote?.find(to) !== undefined) {
+      const from = { agent: action.agent, did: action.actor };
+      const outgoing = {
+        message,
+        kind: 'ask',
+        from,
+        to,
+        contract,
+        name,
+        body: input,
+        chain,
+        deadline,
+        correlation,
+      } as const;
+      return parts.remote.ask({ ...outgoing, ...because }, signal);
+    }
+    const arriving = arrivingOf(message, 'ask', name, input);
+    return inbox.request(to, { ...arriving, from: action.agent, chain, deadline, correlation, ...because });
+  }
+}

@@ -1,0 +1,37 @@
+/** What a node is made of, as whoever opens one gives it. */
+import type { Did } from '../codec/did.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Random } from '../core/random.ts';
+import type { Epochs, Gates } from '../kernel/gate.ts';
+import type { EventLog } from '../log/event-log.ts';
+import type { Contract } from './contract.ts';
+import type { HostProfile, Hosts } from './hosts.ts';
+import type { Remote } from './remote.ts';
+import type { Supervise } from './supervision.ts';
+import type { ProvidedTool } from './tool.ts';
+
+export type NodeParts = {
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** What its agents answer; the hosts must be able to run each. */
+  readonly contracts: readonly Contract[];
+  readonly hosts: Hosts;
+  readonly tools?: readonly ProvidedTool[];
+  /** Default: no policy, and so nothing is allowed. */
+  readonly gates?: Gates;
+  /** What withdraws authority: a permit of an earlier epoch is worthless. */
+  readonly epochs?: () => Epochs;
+  /** Under which identity an agent acts; default: the node's own. */
+  readonly didOf?: (agent: string) => Did;
+  /** In which ring an agent runs, and who answers for it; default: ring 3, and nobody. */
+  readonly standingOf?: (agent: string) => Omit<HostProfile, 'contract'>;
+  /** How it reaches agents of other nodes; default: there are none. */
+  readonly remote?: Remote;
+  /** How agents without a parent are supervised. */
+  readonly supervise?: Supervise;
+  /** Default 2 minutes. */
+  readonly idleMs?: number;
+  /** How long a host may be silent while a turn owes something; default 60 s, and never more than its ring allows. */
+  readonly silenceMs?: number;
+};
