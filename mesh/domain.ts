@@ -17,6 +17,7 @@ const DOMAINS = [
   'did-mesh/1/revocation',
   'iatp-mesh/1/hosting',
   'iatp-mesh/1/withdrawal',
+  'iatp-mesh/1/revocation',
   'iatp-mesh/1/card',
   'iatp-mesh/1/envelope',
   'iatp-mesh/1/handshake/responder',

@@ -57,6 +57,36 @@ export const CALL_CHAIN_MAX = 32;
 /** A delegation chain. */
 export const DELEGATION_CHAIN_MAX = 8;
 
+/** Comparisons for one command's arguments: all predicates of a chain, times the items that they speak of. */
+export const DELEGATION_COST_MAX = 10_000;
+
+/** Predicates of one delegation, and values that one of them lists: a token of the largest size holds no more. */
+export const PREDICATES_MAX = 64;
+export const PREDICATE_VALUES_MAX = 256;
+
+/** A text that a predicate compares: names, paths and addresses are shorter. */
+export const PREDICATE_TEXT_MAX = 4_096;
+
+/** A delegation lasts a year at most; whoever means for ever has to say it again. */
+export const DELEGATION_SECONDS_MAX = 366 * 24 * 60 * 60;
+
+/** Delegations that a node keeps, in all and of one issuer: as many as the agents it may know, and an issuer's share. */
+export const DELEGATIONS_MAX = 100_000;
+export const DELEGATIONS_PER_ISSUER_MAX = 4_096;
+
+/** Chains of one agent that are tried for one action. */
+export const CHAINS_TRIED_MAX = 64;
+
+/** Reservations of budget that may be open at once: every action that a node may have under way. */
+export const RESERVATIONS_MAX = 65_536;
+
+/** Revocations that a node keeps, in all and of one signer. They are for ever, about 500 bytes each. */
+export const REVOCATIONS_MAX = 100_000;
+export const REVOCATIONS_PER_SIGNER_MAX = 16_384;
+
+/** How old a view of the revocations may be for what is hard to undo (risk class 2 and above). */
+export const REVOCATION_AGE_MS_MAX = 30_000;
+
 /** A token that did-jwt is given to read. */
 export const JWT_CHARACTERS_MAX = 8 * 1024;
 
