@@ -22,7 +22,10 @@ import { endOfTick } from './tick.ts';
 import type { ProvidedTool } from './tool.ts';
 import { payloadOf } from './vocabulary.ts';
 
-export type TestNodeOptions = Pick<NodeParts, 'supervise' | 'idleMs' | 'silenceMs'> & {
+export type TestNodeOptions = Pick<
+  NodeParts,
+  'supervise' | 'idleMs' | 'silenceMs' | 'didOf' | 'standingOf' | 'remote'
+> & {
   readonly seed?: number;
   readonly implementations: readonly Implementation[];
   readonly tools?: readonly ProvidedTool[];
