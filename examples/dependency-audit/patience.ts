@@ -1,9 +1,6 @@
 /**
  * Asking again where the answer was not about what was asked: too fast for one's ring (it says for how long), or allowed
  * and then overtaken by somebody's demotion, which makes every permit of before it worthless.
- *
- * For the exception, not for keeping pace: the kernel records ten refusals of an agent in a minute and only counts the rest,
- * and a turn that slept upon one that was only counted cannot be replayed. The registry's pace keeps researchers below it.
  */
 import type { Outcome } from 'ringmesh/runtime';
 

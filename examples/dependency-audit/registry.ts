@@ -39,7 +39,7 @@ export const REGISTRY_LIMITS: RegistryLimits = {
   requestMs: 30_000,
   attemptsMax: 3,
   backoffMs: 250,
-  perSecond: 20, // what ring 2 has for one agent: a researcher that works alone never has to be told to wait
+  perSecond: 40,
   burst: 8,
   unreachableMax: 5,
   coolMs: 15_000,
