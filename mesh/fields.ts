@@ -25,7 +25,7 @@ export const millis = integer(0, 2 ** 48 - 1) as Shape<Millis>;
 export const name: Shape<string> = text('a name of a-z 0-9 and inner hyphens, up to 63', isName);
 
 /** A line for people: no control characters, so that none can forge a line in somebody's terminal. */
-export const line: Shape<string> = text('one line of up to 500 characters', (found) => LINE.test(found));
+export const line: Shape<string> = text('one line of up to 500 characters', isLine);
 
 export function isName(text: string): boolean {
   return NAME.test(text);
@@ -34,6 +34,11 @@ export function isName(text: string): boolean {
 /** Bytes of one length, in base64url. */
 export function bytes(length: number): Shape<string> {
   return text(`${length} bytes in base64url`, (found) => fromBase64url(found)?.length === length);
+}
+
+/** Whether a text may stand where people read it. */
+export function isLine(text: string): boolean {
+  return LINE.test(text);
 }
 
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;

@@ -47,7 +47,17 @@ export {
 } from './identity.ts';
 // Tokens
 export { type JwtClaims, type JwtPurpose, type Resolve, readJwt, writeJwt } from './jwt.ts';
-export { type KeyPurpose, readKeyFile, writeKeyFile } from './key-file.ts';
+export { inspectKeyFile, type KeyFacts, type KeyPurpose, readKeyFile, writeKeyFile } from './key-file.ts';
+export {
+  createAgentFolder,
+  createKeyFolder,
+  type KeyFolder,
+  openAgentKeys,
+  openNodeKeys,
+  readKeyFolder,
+  revokeAgent,
+  rotateAgentKeys,
+} from './key-folder.ts';
 // Transports
 export { type Fault, MemoryCarrier } from './memory-transport.ts';
 export {
@@ -60,7 +70,9 @@ export {
   sealMessagesAsBundle,
 } from './message.ts';
 export { type NatsPermissions, type NatsUser, natsConfig, natsPermissions } from './nats-config.ts';
-export { connectNats, type NatsOptions } from './nats-transport.ts';
+export { type LinkOptions, NatsLink, PACE, type Pace } from './nats-link.ts';
+export type { NatsServer } from './nats-server.ts';
+export { connectNats, type NatsOptions, type NatsTransport } from './nats-transport.ts';
 export { formatUserNkey, type UserNkey } from './nkey.ts';
 export { type Awaited, Pending } from './pending.ts';
 export { learnPresentation, PRESENTATION_MEDIA, writePresentation } from './presentation.ts';

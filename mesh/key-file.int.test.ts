@@ -1,11 +1,23 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { formatDidKey } from '../runtime/codec/did-key.ts';
 import { generateKeyPair, seedOf } from '../runtime/codec/ed25519.ts';
 import { toBase64url } from '../runtime/core/bytes.ts';
 import { systemRandom } from '../runtime/core/system.ts';
-import { readKeyFile, writeKeyFile } from './key-file.ts';
+import { inspectKeyFile, readKeyFile, writeKeyFile } from './key-file.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'ringmesh-keys-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -41,6 +53,30 @@ test('K1: a file that others can read is not used', () => {
     chmodSync(path, mode);
     expect(() => readKeyFile(path, 'login')).toThrow(coded('key.exposed'));
   }
+});
+
+test('K1: a link, a folder and a pipe are not used, and nobody waits for a pipe', () => {
+  writeKeyFile(at('linked'), { purpose: 'login', pair }, systemRandom);
+  symlinkSync(at('linked'), at('link'));
+  mkdirSync(at('folder'));
+  execFileSync('mkfifo', ['-m', '600', at('pipe')]);
+  for (const name of ['link', 'folder', 'pipe']) {
+    expect(() => readKeyFile(at(name), 'login')).toThrow(coded('key.not_plain'));
+    expect(() => inspectKeyFile(at(name))).toThrow(coded('key.not_plain'));
+  }
+});
+
+const isRoot = process.getuid?.() === 0;
+test.skipIf(!isRoot)('K1: a file of another user is not used (skipped: only root can give a file away)', () => {
+  writeKeyFile(at('foreign'), { purpose: 'login', pair }, systemRandom);
+  chownSync(at('foreign'), 12_345, 12_345);
+  expect(() => readKeyFile(at('foreign'), 'login')).toThrow(coded('key.exposed'));
+});
+
+test('a key file tells what it is to who has no passphrase', () => {
+  writeKeyFile(at('told'), { purpose: 'node', pair, passphrase: 'x' }, systemRandom);
+  const key = formatDidKey(pair.publicKey);
+  expect(inspectKeyFile(at('told'))).toEqual({ key, purpose: 'node', isEncrypted: true, mode: '600', flaw: undefined });
 });
 
 test('K3: a key is not used for anything else', () => {

@@ -4,14 +4,15 @@
  *     {"key":"did:key:…","purpose":"node","seed":"<base64url>"}
  *     {"key":"did:key:…","kdf":"scrypt-17-8-1","purpose":"node","salt":"<base64url>","sealed":"<base64url>"}
  *
- * K1. A file that others can read or write is not used, whatever is in it.
- * K2. A file is never overwritten: a key that is lost is lost for good.
+ * K1. A file that others can read or write is not used, whatever is in it; nor is a link, a pipe, or a file of another user.
+ * K2. A file is never overwritten: a key that is lost is lost for good. It is written whole or not at all.
  * K3. A key is used for what it was made for. The purpose is in the file, and under encryption it is authenticated.
  *
  * Encryption is ChaCha20-Poly1305 under scrypt(passphrase, salt) with the nonce zero, since no salt is used twice, and with
  * the file's purpose and key as associated data. No message of this file shows a secret.
  */
-import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
+import { userInfo } from 'node:os';
 import type { Did } from '../runtime/codec/did.ts';
 import { formatDidKey } from '../runtime/codec/did-key.ts';
 import { type KeyPair, keyPairFromSeed, SEED_BYTES, seedOf } from '../runtime/codec/ed25519.ts';
@@ -22,7 +23,8 @@ import type { Random } from '../runtime/core/random.ts';
 import { unwrap } from '../runtime/core/result.ts';
 import { counterNonce, decrypt, encrypt, stretch, TAG_BYTES } from './cipher.ts';
 import { bytes, didKey } from './fields.ts';
-import { object, oneOf, readStrict } from './strict-json.ts';
+import { writeNewFile } from './new-file.ts';
+import { type Of, object, oneOf, readStrict } from './strict-json.ts';
 
 /** What a key signs. A node's log key is kept by its log (`log.key`). */
 export type KeyPurpose = 'agent' | 'agent-next' | 'sponsor' | 'node' | 'login' | 'operator' | 'witness';
@@ -30,43 +32,58 @@ export type KeyPurpose = 'agent' | 'agent-next' | 'sponsor' | 'node' | 'login' |
 const SALT_BYTES = 16;
 const FILE_BYTES_MAX = 1024;
 
+/** A key about to be written, and the passphrase that it is to be encrypted under. */
+export type NewKey = { readonly purpose: KeyPurpose; readonly pair: KeyPair; readonly passphrase?: string };
+
+/** What a key file says without being opened. `flaw`: why it would not be used as it lies there. */
+export type KeyFacts = {
+  readonly key: Did;
+  readonly purpose: KeyPurpose;
+  readonly isEncrypted: boolean;
+  /** The permission bits, such as `600`. */
+  readonly mode: string;
+  readonly flaw: string | undefined;
+};
+
 /**
  * Writes a key to a new file, on disk when it returns. Takes about half a second with a passphrase, by design.
  * @throws {CodedError} `key.exists`: there is a file of that name (K2)
  */
-export function writeKeyFile(
-  path: string,
-  file: { readonly purpose: KeyPurpose; readonly pair: KeyPair; readonly passphrase?: string },
-  random: Random,
-): void {
-  const { purpose, pair, passphrase } = file;
+export function writeKeyFile(path: string, file: NewKey, random: Random): void {
+  writeNewFile(path, keyFileText(file, random), random);
+}
+
+/** The text of a key file. A secret. */
+export function keyFileText({ purpose, pair, passphrase }: NewKey, random: Random): string {
   const key = formatDidKey(pair.publicKey);
   const content =
     passphrase === undefined
       ? { key, purpose, seed: toBase64url(seedOf(pair)) }
       : sealedContent({ key, purpose, pair, passphrase }, random);
-  const text = `${unwrap(canonicalJson(content), 'a key file is data')}\n`;
-  const descriptor = create(path);
-  try {
-    writeSync(descriptor, text);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
+  return `${unwrap(canonicalJson(content), 'a key file is data')}\n`;
+}
+
+/**
+ * What can be told of a key file to who may see it. Believes the public key that it names: nothing is opened.
+ * @throws {CodedError} `key.not_found` · `key.not_plain` · `key.malformed`
+ */
+export function inspectKeyFile(path: string): KeyFacts {
+  const { text, stats } = readPlain(path);
+  const { key, purpose, ...rest } = parseKeyFile(path, text);
+  const mode = (stats.mode & 0o777).toString(8);
+  return { key, purpose, isEncrypted: 'sealed' in rest, mode, flaw: flawOf(path, stats) };
 }
 
 /**
  * The key in a file, if it is there for that purpose.
- * @throws {CodedError} `key.not_found` · `key.exposed` (K1) · `key.malformed` · `key.wrong_purpose` (K3) · `key.locked`: it needs a
- *   passphrase · `key.wrong_passphrase`: or the file was changed
+ * @throws {CodedError} `key.not_found` · `key.not_plain` and `key.exposed` (K1) · `key.malformed` · `key.wrong_purpose` (K3) ·
+ *   `key.locked`: it needs a passphrase · `key.wrong_passphrase`: or the file was changed
  */
 export function readKeyFile(path: string, purpose: KeyPurpose, passphrase?: string): KeyPair {
-  const text = readPrivately(path);
-  const line = utf8(text.replace(/\n$/, ''));
-  const isSealed = text.includes('"kdf"');
-  const read = isSealed ? readStrict(line, SEALED, 'key.malformed') : readStrict(line, PLAIN, 'key.malformed');
-  if (!read.ok) throw new CodedError('key.malformed', `expected a key file: ${path}: ${read.error.message}`);
-  const { value } = read;
+  const { text, stats } = readPlain(path);
+  const flaw = flawOf(path, stats);
+  if (flaw !== undefined) throw new CodedError('key.exposed', flaw);
+  const value = parseKeyFile(path, text);
   if (value.purpose !== purpose) {
     throw new CodedError('key.wrong_purpose', `expected a key for ${purpose}, found one for ${value.purpose}: ${path}`);
   }
@@ -118,39 +135,51 @@ function decoded(text: string): Uint8Array {
   return fromBase64url(text) ?? new Uint8Array(0);
 }
 
-function create(path: string): number {
-  try {
-    return openSync(path, 'wx', 0o600);
-  } catch (error) {
-    if (!hasCode(error, 'EEXIST')) throw error;
-    // biome-ignore lint/style/useErrorCause: the cause is there, as the third argument.
-    throw new CodedError('key.exists', `expected no file at ${path}, found one`, { cause: error });
-  }
+function parseKeyFile(path: string, text: string): Of<typeof PLAIN> | Of<typeof SEALED> {
+  const line = utf8(text.replace(/\n$/, ''));
+  const isSealed = text.includes('"kdf"');
+  const read = isSealed ? readStrict(line, SEALED, 'key.malformed') : readStrict(line, PLAIN, 'key.malformed');
+  if (read.ok) return read.value;
+  throw new CodedError('key.malformed', `expected a key file: ${path}: ${read.error.message}`);
 }
 
-/** The mode is asked of the very file that is read. */
-function readPrivately(path: string): string {
+/** Kind, mode and owner are asked of the very file that is read. Follows no link, and waits for no pipe. */
+function readPlain(path: string): { readonly text: string; readonly stats: Stats } {
   const descriptor = open(path);
   try {
-    const { mode, size } = fstatSync(descriptor);
-    if ((mode & 0o077) !== 0) {
-      const found = (mode & 0o777).toString(8);
-      throw new CodedError('key.exposed', `expected ${path} to be its owner's alone (0600), found ${found}`);
-    }
-    if (size > FILE_BYTES_MAX)
+    const stats = fstatSync(descriptor);
+    if (!stats.isFile()) throw notPlain(path);
+    if (stats.size > FILE_BYTES_MAX)
       throw new CodedError('key.malformed', `expected at most ${FILE_BYTES_MAX} bytes: ${path}`);
-    return readFileSync(descriptor, 'utf8');
+    return { text: readFileSync(descriptor, 'utf8'), stats };
   } finally {
     closeSync(descriptor);
   }
 }
 
+/** Who else could have read or written the file (K1). */
+function flawOf(path: string, { mode, uid }: Stats): string | undefined {
+  if ((mode & 0o077) !== 0) {
+    return `expected ${path} to be its owner's alone (0600), found ${(mode & 0o777).toString(8)}`;
+  }
+  const { uid: own } = userInfo(); // -1 where users have no numbers
+  return own !== -1 && uid !== own ? `expected ${path} to be this user's, found one of user ${uid}` : undefined;
+}
+
 function open(path: string): number {
   try {
-    return openSync(path, 'r');
+    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
-    if (!hasCode(error, 'ENOENT')) throw error;
-    // biome-ignore lint/style/useErrorCause: the cause is there, as the third argument.
-    throw new CodedError('key.not_found', `expected a key file at ${path}, found none`, { cause: error });
+    throw faultOf(path, error);
   }
+}
+
+function faultOf(path: string, cause: unknown): unknown {
+  if (hasCode(cause, 'ELOOP') || hasCode(cause, 'ENXIO')) return notPlain(path, cause);
+  if (!hasCode(cause, 'ENOENT')) return cause;
+  return new CodedError('key.not_found', `expected a key file at ${path}, found none`, { cause });
+}
+
+function notPlain(path: string, cause?: Error): CodedError {
+  return new CodedError('key.not_plain', `expected a plain file at ${path}, no link, folder or pipe`, { cause });
 }
