@@ -20,7 +20,7 @@ import type { Buckets } from './buckets.ts';
 export type PolicyHost = {
   readonly bundle: () => Bundle | undefined;
   /** Who acts, by the host's own knowledge: ring, trust, tenant. Never from what the agent says. */
-  readonly subjectOf: (action: Action) => Omit<Subject, 'id' | 'name'>;
+  readonly subjectOf: (action: Action, at: number) => Omit<Subject, 'id' | 'name'>;
   /** The rest of the request that the host can fill in: facts, flow, task, context. */
   readonly surroundings?: (request: GateRequest) => Partial<Pick<PolicyRequest, Surrounding>>;
   /** Needed for rules that limit rates; without it what they limit is denied. */
@@ -47,7 +47,7 @@ export function policyGate(host: PolicyHost): PolicyGate {
     id: action.key,
     point: POINT_OF[action.verb],
     at,
-    subject: { ...host.subjectOf(action), id: action.actor, name: action.agent },
+    subject: { ...host.subjectOf(action, at), id: action.actor, name: action.agent },
     action: {
       tool: action.target,
       verb: action.verb,
