@@ -4,10 +4,10 @@
  * V1. Where the log has been, its rings have been: they are folded from the recorded acts before the first new one.
  * V2. Every change of ring is recorded, if power was lost before it was, by the next start. A demotion moves the trust epoch: permits that were made before it are worthless.
  * V3. Without a bundle nothing is allowed.
+ * V4. A record of a decision says what it was made from: the moment, the ring, the trust and its index, the bundle. The
+ *     bundle's bytes are in the log, too (`policy/policy-journal.ts`), so the log alone is enough to decide again.
  */
 import type { Bundle } from '../policies/bundle/bundle.ts';
-import { WindowBuckets } from '../policies/gate/buckets.ts';
-import { policyGate } from '../policies/gate/policy-gate.ts';
 import type { JsonValue } from '../runtime/codec/json.ts';
 import { type LogRecord, parseEventType, parseStreamId } from '../runtime/codec/record.ts';
 import type { Millis } from '../runtime/core/brand.ts';
@@ -18,12 +18,14 @@ import type { Action } from '../runtime/kernel/action.ts';
 import { ACTION_EVENTS, type ActionDecided, type ActionSettled } from '../runtime/kernel/action-events.ts';
 import { budgetGate } from '../runtime/kernel/budget-gate.ts';
 import { eventIdOf, newEventId } from '../runtime/kernel/event-id.ts';
-import type { Epochs, GateName, Gates } from '../runtime/kernel/gate.ts';
+import type { Basis, Epochs, GateName, GateRequest, Gates } from '../runtime/kernel/gate.ts';
 import type { Endorsement, Ring } from '../runtime/kernel/ring.ts';
 import { type AgentEndorsed, RING_EVENTS, type RingMoved } from '../runtime/kernel/ring-events.ts';
 import { type ActKind, isViolation, type RingChange, Rings } from '../runtime/kernel/rings.ts';
 import type { EventLog } from '../runtime/log/event-log.ts';
 import { jsonOf } from '../runtime/log/upcast.ts';
+import { hostGate, type Standing } from './policy/host-gate.ts';
+import { PolicyJournal } from './policy/policy-journal.ts';
 
 export type GovernanceParts = {
   readonly log: EventLog;
@@ -38,6 +40,8 @@ export type Governance = {
   readonly gates: Gates;
   readonly epochs: () => Epochs;
   readonly rings: Rings;
+  /** Puts bundles on record; `policies.load` takes a signed one into service. */
+  readonly policies: PolicyJournal;
   /** Resolves when what was to be recorded is on disk. */
   readonly recorded: () => Promise<void>;
 };
@@ -47,6 +51,8 @@ export function govern(parts: GovernanceParts): Governance {
   const { log, clock, endorsements = [] } = parts;
   let writing: Promise<unknown> = Promise.resolve();
   let isLive = false;
+  const policies = new PolicyJournal(log);
+  const inForce = (): Bundle | undefined => policies.inForce(parts.bundle()); // V4
   const record = (
     agent: string,
     type: string,
@@ -65,7 +71,7 @@ export function govern(parts: GovernanceParts): Governance {
   };
   const rings = new Rings({
     endorsements,
-    kindOf: (action) => kindOf(action, parts.bundle()),
+    kindOf: (action) => kindOf(action, inForce()),
     onChange: (change) => {
       if (isLive) record(change.agent, RING_EVENTS[change.direction], movedBy(change)); // V2
     },
@@ -89,19 +95,25 @@ export function govern(parts: GovernanceParts): Governance {
     const payload = { agent, ring, trust_floor: trustFloor, expires_at: expiresAt };
     record(agent, RING_EVENTS.endorsed, payload, eventIdOf('endorsed', agent, ring, trustFloor, expiresAt));
   }
+  inForce();
+  const standingOf = ({ agent }: Action, at: number): Standing => ({
+    ring: rings.ringOf(agent),
+    trust: rings.scoreOf(agent, at as Millis),
+  });
+  const basis = ({ action, at }: GateRequest): Basis => {
+    const { ring, trust } = standingOf(action, at);
+    return { ring, trust: { score: trust, asOf: log.size } };
+  };
   return {
     rings,
+    policies,
     epochs: () => ({ trust: rings.epoch, revocation: 0, kill: 0 }),
     gates: {
       ring: rings.gate(),
       budget: budgetGate({ ringOf: (agent) => rings.ringOf(agent) }),
-      policy: policyGate({
-        bundle: parts.bundle,
-        buckets: new WindowBuckets(),
-        subjectOf: ({ agent }) => ({ ring: rings.ringOf(agent), trust: rings.scoreOf(agent, clock.now()) }),
-      }),
+      policy: Object.assign(hostGate(inForce, standingOf), { basis }), // V4
     },
-    recorded: async () => void (await writing),
+    recorded: async () => void (await Promise.all([writing, policies.recorded()])),
   };
 }
 

@@ -69,9 +69,11 @@ describe('what if', () => {
     expect(found).toMatchObject({
       compared: 4,
       same: 1,
-      newly: { deny: 1, escalate: 1, allow: 1 },
-      byRule: { 'test/closed': 1, 'test/ask': 1, 'test/all': 1 },
-      byAgent: { ada: 3 },
+      newly: {
+        deny: { count: 1, byRule: { 'test/closed': 1 }, byAgent: { ada: 1 } },
+        escalate: { count: 1, byRule: { 'test/ask': 1 }, byAgent: { ada: 1 } },
+        allow: { count: 1, byRule: { 'test/all': 1 }, byAgent: { ada: 1 } },
+      },
       isLaxer: true,
       differences: [
         { request: '1', tool: 'crm.lookup', before: { verdict: 'allow' }, after: { verdict: 'deny' } },
@@ -97,15 +99,14 @@ describe('what if', () => {
       compared: 3,
       same: 1,
       counterfactual: 1,
-      newly: { deny: 2, escalate: 0, allow: 0 },
+      newly: { deny: { count: 2 }, escalate: { count: 0 }, allow: { count: 0 } },
       isLaxer: false,
     });
   });
 
   test('no bundle at all denies', () => {
     expect(whatIf([asked('1', 'fs.read')], CAPPED, undefined)).toMatchObject({
-      newly: { deny: 1 },
-      byRule: { 'policy.missing': 1 },
+      newly: { deny: { count: 1, byRule: { 'policy.missing': 1 } } },
     });
   });
 });

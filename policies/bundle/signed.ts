@@ -88,8 +88,14 @@ function splitFile(
   }
 }
 
+/** The bundle of a file whose signatures nobody asks about: to look at, never to decide by. */
+export function peekBundle(file: Uint8Array): Result<Bundle, BundleRefusal> {
+  const split = splitFile(file);
+  return split.ok ? parseBundle(split.value.body, split.value.offset) : split;
+}
+
 /** Bytes that were verified, or that this node wrote. */
-function parseBundle(body: Uint8Array, offset = 0): Result<Bundle, BundleRefusal> {
+export function parseBundle(body: Uint8Array, offset = 0): Result<Bundle, BundleRefusal> {
   const text = Buffer.from(body).toString('utf8');
   const value = parseJson(text);
   const canonical = value === undefined ? undefined : canonicalJson(value);

@@ -1,8 +1,8 @@
 /**
  * What another bundle would have answered to requests that were really made: the effect of a change, before it is made.
  *
- * After the first difference within a task, what followed might not have been asked at all; such requests are counted
- * apart and not compared, so that the numbers say what they can know.
+ * After the first difference within a group (a task, a turn), what followed might not have been asked at all; such requests
+ * are counted apart and not compared, so that the numbers say what they can know.
  */
 import type { PolicyDecision } from '../decision/decision.ts';
 import type { PolicyRequest } from '../decision/request.ts';
@@ -10,23 +10,34 @@ import { compareVerdicts, type Verdict } from '../decision/verdict.ts';
 import type { Bundle } from './bundle.ts';
 import { decide } from './decide.ts';
 
+/** An answer as far as a record of it goes. */
+export type Answer = { readonly verdict: Verdict; readonly code: string; readonly rule?: string };
+
+/** A request that was made, what was answered, and what it belongs together with. */
+export type Asked = { readonly request: PolicyRequest; readonly before: Answer; readonly group?: string | undefined };
+
 export type Difference = {
   readonly request: string;
   readonly agent: string;
   readonly tool: string;
-  readonly before: PolicyDecision;
+  readonly before: Answer;
   readonly after: PolicyDecision;
+};
+
+/** What would be answered with one verdict and was answered with another. */
+export type Newly = {
+  readonly count: number;
+  /** Of the rules (or, without one, the codes) that make the new answer, the most frequent first. */
+  readonly byRule: Readonly<Record<string, number>>;
+  readonly byAgent: Readonly<Record<string, number>>;
 };
 
 export type WhatIf = {
   readonly compared: number;
   readonly same: number;
-  /** Requests after the first difference of their task. */
+  /** Requests after the first difference of their group. */
   readonly counterfactual: number;
-  readonly newly: Readonly<Record<Verdict, number>>;
-  /** Of the rules (or, without one, the codes) that make the new answer. */
-  readonly byRule: Readonly<Record<string, number>>;
-  readonly byAgent: Readonly<Record<string, number>>;
+  readonly newly: Readonly<Record<Verdict, Newly>>;
   /** Whether anything would be answered more freely than it was. */
   readonly isLaxer: boolean;
   /** The first ones, in order. */
@@ -40,52 +51,64 @@ export function whatIf(
   before: Bundle | undefined,
   after: Bundle | undefined,
 ): WhatIf {
-  const newly = { deny: 0, escalate: 0, allow: 0 };
-  const [byRule, byAgent] = [new Map<string, number>(), new Map<string, number>()];
+  return compareAnswers(asked(requests, before), (request) => decide(after, request));
+}
+
+/** Answers again what was asked, and tells the differences. */
+export function compareAnswers(all: Iterable<Asked>, answer: (request: PolicyRequest) => PolicyDecision): WhatIf {
+  const newly = { deny: new Count(), escalate: new Count(), allow: new Count() };
   const diverged = new Set<string>();
   const differences: Difference[] = [];
   let [compared, same, counterfactual] = [0, 0, 0];
   let isLaxer = false;
-  for (const request of requests) {
-    const task = request.task?.id;
-    if (task !== undefined && diverged.has(task)) {
+  for (const { request, before, group } of all) {
+    if (group !== undefined && diverged.has(group)) {
       counterfactual++;
       continue;
     }
     compared++;
-    const [was, is] = [decide(before, request), decide(after, request)];
-    if (was.verdict === is.verdict) {
+    const after = answer(request);
+    if (before.verdict === after.verdict) {
       same++;
       continue;
     }
-    if (task !== undefined) diverged.add(task);
-    newly[is.verdict]++;
-    isLaxer ||= compareVerdicts(is.verdict, was.verdict) > 0;
-    const reasons = is.determining.length > 0 ? is.determining.map(({ rule }) => rule) : [is.code];
-    for (const reason of reasons) count(byRule, reason);
-    count(byAgent, request.subject.name);
+    if (group !== undefined) diverged.add(group);
+    newly[after.verdict].add(after, request.subject.name);
+    isLaxer ||= compareVerdicts(after.verdict, before.verdict) > 0;
     if (differences.length < DIFFERENCES_MAX) {
       const { subject, action, id } = request;
-      differences.push({ request: id, agent: subject.name, tool: action.tool, before: was, after: is });
+      differences.push({ request: id, agent: subject.name, tool: action.tool, before, after });
     }
   }
-  return {
-    compared,
-    same,
-    counterfactual,
-    newly,
-    byRule: sorted(byRule),
-    byAgent: sorted(byAgent),
-    isLaxer,
-    differences,
-  };
+  const [deny, escalate, allow] = [newly.deny.told, newly.escalate.told, newly.allow.told];
+  return { compared, same, counterfactual, newly: { deny, escalate, allow }, isLaxer, differences };
+}
+
+function* asked(requests: Iterable<PolicyRequest>, bundle: Bundle | undefined): Generator<Asked> {
+  for (const request of requests) yield { request, before: decide(bundle, request), group: request.task?.id };
+}
+
+class Count {
+  #count = 0;
+  readonly #byRule = new Map<string, number>();
+  readonly #byAgent = new Map<string, number>();
+
+  add({ determining, code }: PolicyDecision, agent: string): void {
+    this.#count++;
+    const reasons = determining.length > 0 ? determining.map(({ rule }) => rule) : [code];
+    for (const reason of reasons) count(this.#byRule, reason);
+    count(this.#byAgent, agent);
+  }
+
+  get told(): Newly {
+    return { count: this.#count, byRule: sorted(this.#byRule), byAgent: sorted(this.#byAgent) };
+  }
 }
 
 function count(counts: Map<string, number>, key: string): void {
   counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
-/** The most frequent first. */
 function sorted(counts: ReadonlyMap<string, number>): Readonly<Record<string, number>> {
   return Object.fromEntries([...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)));
 }
