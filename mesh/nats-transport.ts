@@ -3,14 +3,19 @@
  * to all, one for the private inbox. The broker's permissions (`nats-config.ts`) make `from` trustworthy; nothing of NATS
  * but subject and payload is read, no header, no reply subject of a peer.
  *
- * Reconnects by itself for ever, and says so with a `gap`. Supported servers: 2.9.10 and newer.
+ * T1. Comes back by itself, for ever (`nats-link.ts`), and says so with a `gap`.
+ * T2. What is sent while there is no connection is dropped and counted; so is what a broker that takes nothing would make
+ *     this process keep beyond UNTAKEN_BYTES_MAX.
+ *
+ * Supported servers: 2.9.10 and newer.
  */
-import { type ConnectionOptions, connect, type Msg, type NatsConnection } from 'nats';
+import type { Msg, NatsConnection } from 'nats';
 import type { KeyPair } from '../runtime/codec/ed25519.ts';
-import { CodedError, messageOf } from '../runtime/core/errors.ts';
+import type { Clock } from '../runtime/core/clock.ts';
+import type { Random } from '../runtime/core/random.ts';
 import { ArrivalQueue } from './arrival-queue.ts';
 import { checkMessage, closed } from './memory-transport.ts';
-import { signNonce } from './nkey.ts';
+import { NatsLink, type Pace } from './nats-link.ts';
 import {
   ALL,
   isForAll,
@@ -30,103 +35,84 @@ export type NatsOptions = {
   readonly self: NodeToken;
   /** The nkey; absent only for a broker on loopback that asks for none. */
   readonly login?: KeyPair;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly pace?: Pace;
   /** What the broker refused: a publish or subscribe without permission, a stale login. For the log. */
   readonly onRefused?: (reason: string) => void;
 };
 
+/** A transport, and the connection under it for what else speaks NATS. */
+export interface NatsTransport extends Transport {
+  readonly link: NatsLink;
+}
+
 /**
  * Connects and subscribes; when it resolves, messages to this node arrive.
  * @throws {CodedError} `transport.unreachable` (retryable) no server took the connection · `transport.old_server` the server is
- *   older than 2.9.10
+ *   older than 2.9.10; or the signal's reason
  */
-export async function connectNats(options: NatsOptions, signal: AbortSignal): Promise<Transport> {
-  signal.throwIfAborted();
-  const connection = await open(options);
-  const version = connection.info?.version ?? '0.0.0';
-  if (!isSupported(version)) {
-    await connection.close();
-    throw new CodedError('transport.old_server', `expected nats-server 2.9.10 or newer, found ${version}`);
+export async function connectNats(options: NatsOptions, signal: AbortSignal): Promise<NatsTransport> {
+  const { realm, self, ...rest } = options;
+  const link = await NatsLink.open({ ...rest, name: self, inboxPrefix: subject.inboxPrefix(self) }, signal);
+  const transport = new OverNats(link, realm, self);
+  try {
+    await link.flush(signal);
+  } catch (error) {
+    await transport[Symbol.asyncDispose]();
+    throw error;
   }
-  const transport = new NatsTransport(connection, options);
-  await connection.flush();
   return transport;
 }
 
-/** Whether a server of this version can carry a realm. */
-export function isSupported(version: string): boolean {
-  const [major = 0, minor = 0, patch = 0] = version.split(/[.-]/).map(Number);
-  return major > 2 || (major === 2 && (minor > 9 || (minor === 9 && patch >= 10)));
-}
+/** What a broker may owe an answer for: more than a second of the fastest sender, and no danger to the process (T2). */
+const UNTAKEN_BYTES_MAX = 64 * 1024 * 1024;
+/** How often it is asked what it has taken. */
+const ASK_EVERY_BYTES = 4 * 1024 * 1024;
 
-async function open({ servers, login, self }: NatsOptions): Promise<NatsConnection> {
-  const settings: ConnectionOptions = {
-    servers: [...servers],
-    name: self,
-    noEcho: true,
-    noRandomize: true,
-    inboxPrefix: subject.inboxPrefix(self),
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: 250,
-    pingInterval: 10_000,
-    maxPingOut: 2,
-    timeout: 5_000,
-  };
-  if (login !== undefined) settings.authenticator = (nonce) => signNonce(login, nonce);
-  try {
-    return await connect(settings);
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const message = `expected a NATS server at ${servers.join(', ')}: ${messageOf(error)}`;
-    // biome-ignore lint/style/useErrorCause: the cause is there, as the third argument.
-    throw new CodedError('transport.unreachable', message, { cause: error, retryable: true });
-  }
-}
-
-class NatsTransport implements Transport {
+class OverNats implements NatsTransport {
   readonly self: NodeToken;
-  readonly messageBytesMax: number;
-  readonly #connection: NatsConnection;
+  readonly link: NatsLink;
   readonly #realm: Realm;
   readonly #queue = new ArrivalQueue();
-  readonly #watching: Promise<void>;
+  #untaken = { connection: undefined as NatsConnection | undefined, bytes: 0, isAsking: false };
   #malformed = 0;
+  #unsent = 0;
 
-  constructor(connection: NatsConnection, { realm, self, onRefused }: NatsOptions) {
+  constructor(link: NatsLink, realm: Realm, self: NodeToken) {
     this.self = self;
+    this.link = link;
     this.#realm = realm;
-    this.#connection = connection;
-    this.messageBytesMax = connection.info?.max_payload ?? 0;
-    for (const to of [self, ALL]) {
-      connection.subscribe(subject.arriving(realm, to), { callback: (_error, message) => this.#take(message) });
-    }
-    connection.subscribe(subject.inbox(self), { callback: (_error, message) => this.#takeAbsence(message) });
-    this.#watching = this.#watch(onRefused);
+    link.attach({
+      subscribe: (connection) => this.#subscribe(connection),
+      back: () => this.#queue.push({ type: 'gap' }),
+    });
+  }
+
+  get messageBytesMax(): number {
+    return this.link.server.messageBytesMax;
   }
 
   get dropped(): number {
-    return this.#queue.dropped + this.#malformed;
+    return this.#queue.dropped + this.#malformed + this.#unsent;
   }
 
   send(lane: Lane, to: NodeToken, bytes: Uint8Array): void {
-    if (this.#connection.isClosed()) throw closed();
+    if (this.link.isEnded) throw closed();
     checkMessage(this, lane, to, bytes);
+    const { connection } = this.link;
+    if (connection === undefined || !this.#hasRoom(connection, bytes.length)) {
+      this.#unsent++;
+      return;
+    }
     const address = subject.message(this.#realm, lane, { to, from: this.self });
     // A reply subject makes the broker say so when nobody listens; it names what was sent, so no table is needed.
-    if (isForAll(lane)) this.#connection.publish(address, bytes);
-    else this.#connection.publish(address, bytes, { reply: subject.absence(this.self, lane, to) });
+    if (isForAll(lane)) connection.publish(address, bytes);
+    else connection.publish(address, bytes, { reply: subject.absence(this.self, lane, to) });
   }
 
-  async flush(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    if (this.#connection.isClosed()) throw closed();
-    const { promise, reject } = Promise.withResolvers<never>();
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      await Promise.race([this.#connection.flush(), promise]);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-    }
+  flush(signal: AbortSignal): Promise<void> {
+    return this.link.flush(signal);
   }
 
   arrivals(signal: AbortSignal): AsyncIterable<readonly Arrival[]> {
@@ -134,45 +120,51 @@ class NatsTransport implements Transport {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#connection.close();
+    await this.link[Symbol.asyncDispose]();
     this.#queue.close();
-    await this.#watching;
   }
 
-  #take(message: Msg | null): void {
-    const parts = message === null ? undefined : parseMessageSubject(message.subject);
-    if (message === null || parts === undefined || (parts.to === ALL) !== isForAll(parts.lane)) {
-      this.#malformed++;
-      return;
+  #subscribe(connection: NatsConnection): void {
+    for (const to of [this.self, ALL]) {
+      const pattern = subject.arriving(this.#realm, to);
+      connection.subscribe(pattern, { callback: (error, message) => this.#take(error, message) });
     }
-    this.#queue.push({ type: 'message', lane: parts.lane, from: parts.from, bytes: message.data });
+    connection.subscribe(subject.inbox(this.self), { callback: (error, message) => this.#takeAbsence(error, message) });
   }
 
-  /** An empty message on the inbox with status 503: the broker's word that nobody listened. */
-  #takeAbsence(message: Msg | null): void {
-    const parts = message === null ? undefined : parseAbsenceSubject(message.subject);
-    if (parts === undefined || message?.headers?.code !== 503) this.#malformed++;
-    else this.#queue.push({ type: 'absent', ...parts });
+  /** Whether so many bytes may be sent more (T2). */
+  #hasRoom(connection: NatsConnection, bytes: number): boolean {
+    if (this.#untaken.connection !== connection) this.#untaken = { connection, bytes: 0, isAsking: false };
+    const untaken = this.#untaken;
+    if (untaken.bytes + bytes > UNTAKEN_BYTES_MAX) return false;
+    untaken.bytes += bytes;
+    if (untaken.bytes < ASK_EVERY_BYTES || untaken.isAsking) return true;
+    untaken.isAsking = true;
+    const asked = untaken.bytes;
+    connection.flush().then(
+      () => {
+        untaken.bytes -= asked;
+        untaken.isAsking = false;
+      },
+      // Lost: the next connection owes nothing.
+      () => undefined,
+    );
+    return true;
   }
 
-  /** Whether the broker has taken the subscriptions again: the client says that it is back before that. If the connection
-   *  was lost once more meanwhile, another reconnection will come. */
-  async #isListening(): Promise<boolean> {
-    try {
-      await this.#connection.flush();
-      return true;
-    } catch (error) {
-      if (error instanceof Error) return false;
-      throw error;
-    }
+  /** An error is a refused subscription, of which the link has said so. */
+  #take(error: Error | null, message: Msg): void {
+    if (error !== null) return;
+    const parts = parseMessageSubject(message.subject);
+    if (parts === undefined || (parts.to === ALL) !== isForAll(parts.lane)) this.#malformed++;
+    else this.#queue.push({ type: 'message', lane: parts.lane, from: parts.from, bytes: message.data });
   }
 
-  /** Ends when the connection is closed. */
-  async #watch(onRefused: NatsOptions['onRefused']): Promise<void> {
-    for await (const status of this.#connection.status()) {
-      if (status.type === 'reconnect' && (await this.#isListening())) this.#queue.push({ type: 'gap' });
-      if (status.type === 'error') onRefused?.(status.error.message);
-    }
-    this.#queue.close();
+  /** An empty message on the inbox with status 503: the broker's word that nobody listened. What else comes there answers a
+   *  request of whoever shares the connection. */
+  #takeAbsence(error: Error | null, message: Msg): void {
+    if (error !== null) return;
+    const parts = parseAbsenceSubject(message.subject);
+    if (parts !== undefined && message.headers?.code === 503) this.#queue.push({ type: 'absent', ...parts });
   }
 }

@@ -1,28 +1,22 @@
-/**
- * The transport and the permissions on real brokers: the `nats-server` on the PATH, and every further one that
- * `RINGMESH_NATS_SERVERS` names (paths, separated by colons).
- */
+/** The transport and the permissions on real brokers. */
 import { type ConnectionOptions, connect, type NatsConnection } from 'nats';
 import { describe, expect, test } from 'vitest';
 import type { Did } from '../runtime/codec/did.ts';
 import { generateKeyPair, type KeyPair } from '../runtime/codec/ed25519.ts';
 import { utf8, view } from '../runtime/core/bytes.ts';
 import { unwrap } from '../runtime/core/result.ts';
-import { systemRandom } from '../runtime/core/system.ts';
+import { systemClock, systemRandom } from '../runtime/core/system.ts';
 import { hopContract } from './hop.contract.ts';
 import { natsConfig } from './nats-config.ts';
-import { type Broker, startBroker } from './nats-server.fixture.ts';
-import { connectNats, isSupported } from './nats-transport.ts';
+import { type Broker, brokerBinaries, startBroker } from './nats-server.fixture.ts';
+import { connectNats } from './nats-transport.ts';
 import { signNonce } from './nkey.ts';
 import { ALL, LANES, nodeToken, parseRealm, subject } from './subject.ts';
 import { transportContract } from './transport.contract.ts';
 import { didOf, TestNode } from './world.fixture.ts';
 
 const realm = unwrap(parseRealm('acme'), 'a realm');
-const binaries = [
-  'nats-server',
-  ...(process.env['RINGMESH_NATS_SERVERS'] ?? '').split(':').filter((path) => path !== ''),
-];
+const ports = { clock: systemClock, random: systemRandom };
 
 type Member = { readonly did: Did; readonly node: KeyPair; readonly login: KeyPair };
 
@@ -66,14 +60,14 @@ async function enemy(broker: Broker, login: KeyPair): Promise<NatsConnection & {
 
 const soon = (): AbortSignal => AbortSignal.timeout(10_000);
 
-describe.each(binaries)('%s', (binary) => {
+describe.each(brokerBinaries(process.env['RINGMESH_NATS_SERVERS']))('%s', (binary) => {
   transportContract('over NATS', async () => {
     const { broker, members } = await openRealm(binary);
     return {
       nodes: [members[0].did, members[1].did, members[2].did],
       attach: (did) => {
         const login = members.find((candidate) => candidate.did === did)?.login ?? members[0].login;
-        return connectNats({ servers: [broker.url], realm, self: nodeToken(did), login }, soon());
+        return connectNats({ ...ports, servers: [broker.url], realm, self: nodeToken(did), login }, soon());
       },
       [Symbol.asyncDispose]: () => broker[Symbol.asyncDispose](),
     };
@@ -83,7 +77,7 @@ describe.each(binaries)('%s', (binary) => {
     const { broker, members } = await openRealm(binary);
     const [a, b] = members;
     const open = ({ did, login }: Member) =>
-      connectNats({ servers: [broker.url], realm, self: nodeToken(did), login }, soon());
+      connectNats({ ...ports, servers: [broker.url], realm, self: nodeToken(did), login }, soon());
     const transports = [await open(a), await open(b)] as const;
     return {
       nodes: [new TestNode(systemRandom, a.node), new TestNode(systemRandom, b.node)],
@@ -100,7 +94,7 @@ describe.each(binaries)('%s', (binary) => {
     await using _ = broker;
     const [thief, victim, target] = members;
     await using receiver = await connectNats(
-      { servers: [broker.url], realm, self: nodeToken(target.did), login: target.login },
+      { ...ports, servers: [broker.url], realm, self: nodeToken(target.did), login: target.login },
       soon(),
     );
     const connection = await enemy(broker, thief.login);
@@ -127,7 +121,7 @@ describe.each(binaries)('%s', (binary) => {
     expect(await connection.refused()).toMatch(/permissions violation/i);
     await connection.close();
     const open = ({ did, login }: Member) =>
-      connectNats({ servers: [broker.url], realm, self: nodeToken(did), login }, soon());
+      connectNats({ ...ports, servers: [broker.url], realm, self: nodeToken(did), login }, soon());
     await using receiver = await open(target);
     await using sender = await open(operator);
     sender.send('control', to, utf8('kill'));
@@ -184,9 +178,11 @@ describe.each(binaries)('%s', (binary) => {
     await using _ = broker;
     const self = nodeToken(members[0].did);
     const code = expect.objectContaining({ code: 'transport.unreachable', retryable: true });
-    await expect(connectNats({ servers: [broker.url], realm, self }, soon())).rejects.toThrow(code);
+    await expect(connectNats({ ...ports, servers: [broker.url], realm, self }, soon())).rejects.toThrow(code);
     const stranger = generateKeyPair(systemRandom);
-    await expect(connectNats({ servers: [broker.url], realm, self, login: stranger }, soon())).rejects.toThrow(code);
+    await expect(
+      connectNats({ ...ports, servers: [broker.url], realm, self, login: stranger }, soon()),
+    ).rejects.toThrow(code);
   });
 
   test('a node that logs in as one and speaks as another hears of its refusals', async () => {
@@ -199,7 +195,7 @@ describe.each(binaries)('%s', (binary) => {
       refusals.push(reason);
       refused.resolve();
     };
-    const options = { servers: [broker.url], realm, self: nodeToken(other.did), login: own.login, onRefused };
+    const options = { ...ports, servers: [broker.url], realm, self: nodeToken(other.did), login: own.login, onRefused };
     await using transport = await connectNats(options, soon());
     await refused.promise;
     expect(refusals[0]).toMatch(/permissions violation/i);
@@ -216,7 +212,7 @@ describe.each(binaries)('%s', (binary) => {
     const config = (listen: string): string => natsConfig({ listen, realm, users });
     const first = await startBroker(binary, config('127.0.0.1:-1'));
     const open = ({ did, login }: Member) =>
-      connectNats({ servers: [first.url], realm, self: nodeToken(did), login }, soon());
+      connectNats({ ...ports, servers: [first.url], realm, self: nodeToken(did), login }, soon());
     await using a = await open(members[0]);
     await using b = await open(members[1]);
     await first[Symbol.asyncDispose]();
@@ -231,17 +227,4 @@ describe.each(binaries)('%s', (binary) => {
       break;
     }
   });
-});
-
-test.each([
-  ['2.9.9', false],
-  ['2.8.4', false],
-  ['1.4.1', false],
-  ['2.9.10', true],
-  ['2.10.27', true],
-  ['2.15.1-RC.1', true],
-  ['3.0.0', true],
-  ['', false],
-])('version %s is supported: %s', (version, expected) => {
-  expect(isSupported(version)).toBe(expected);
 });
