@@ -1,6 +1,6 @@
 /** A node's policy gate, the same one when it decides and when what it decided is decided again. */
 import type { Bundle } from '../../policies/bundle/bundle.ts';
-import { type Buckets, WindowBuckets } from '../../policies/gate/buckets.ts';
+import { type Buckets, RateBuckets } from '../../policies/gate/buckets.ts';
 import { type PolicyGate, policyGate } from '../../policies/gate/policy-gate.ts';
 import type { Action } from '../../runtime/kernel/action.ts';
 import type { Ring, Score } from '../../runtime/kernel/ring.ts';
@@ -11,7 +11,7 @@ export type Standing = { readonly ring: Ring; readonly trust: Score };
 export function hostGate(
   bundle: () => Bundle | undefined,
   standingOf: (action: Action, at: number) => Standing,
-  buckets: Buckets = new WindowBuckets(),
+  buckets: Buckets = new RateBuckets(),
 ): PolicyGate {
   return policyGate({ bundle, buckets, subjectOf: standingOf });
 }

@@ -1,0 +1,191 @@
+import { describe, expect, test } from 'vitest';
+import type { Bundle } from '../../policies/bundle/bundle.ts';
+import { BundleHolder } from '../../policies/bundle/bundle-holder.ts';
+import { signBundle } from '../../policies/bundle/signed.ts';
+import { generateKeyPair } from '../../runtime/codec/ed25519.ts';
+import { digestText } from '../../runtime/codec/record.ts';
+import { ManualClock, seededRandom } from '../../runtime/core/simulation.ts';
+import type { EventLog } from '../../runtime/log/event-log.ts';
+import { MemoryWorld } from '../../runtime/log/memory-log.ts';
+import { jsonOf } from '../../runtime/log/upcast.ts';
+import { decideAgain, replayDecisions } from './decide-again.ts';
+import { HOUSE, office, officeOver, rulesOf } from './office.fixture.ts';
+import { activations, recordedBundles } from './policy-journal.ts';
+import { type Decided, isReadable, recordedDecisions } from './recorded-decisions.ts';
+
+const house = rulesOf(HOUSE);
+const stricter = rulesOf(HOUSE.replace('10000', '100'));
+
+function decisions(log: EventLog): readonly Decided[] {
+  return [...recordedDecisions(log)].filter(isReadable);
+}
+
+function typesOf(log: EventLog): readonly string[] {
+  return [...log.read()].map(({ type }) => type).filter((type) => type.startsWith('policy.'));
+}
+
+describe('a bundle on record', () => {
+  test('J1, J2: is told before the first decision under it, with its bytes under its digest', async () => {
+    const { log, act, recorded } = await office(() => house);
+    await act('file.write');
+    await recorded();
+
+    expect(typesOf(log)).toEqual(['policy.stored', 'policy.activated']);
+    expect(activations(log)[0]?.index).toBeLessThan(decisions(log)[0]?.record.index ?? 0);
+    expect(activations(log)).toMatchObject([{ digest: house.digest, version: 1, replaced: null }]);
+    expect(recordedBundles(log)(house.digest)?.bytes).toEqual(house.bytes);
+    expect(decisions(log)[0]?.decision.policy).toBe(house.digest);
+  });
+
+  test('J2: another one takes over with its own event, and the first is stored once', async () => {
+    let now: Bundle | undefined = house;
+    const { log, act, recorded } = await office(() => now);
+    await act('refund.issue', { amount: 500 });
+    now = stricter;
+    await act('refund.issue', { amount: 500 });
+    now = house;
+    await act('refund.issue', { amount: 500 });
+    await recorded();
+
+    expect(activations(log).map(({ digest, replaced }) => [digest, replaced])).toEqual([
+      [house.digest, null],
+      [stricter.digest, house.digest],
+      [house.digest, stricter.digest],
+    ]);
+    expect(typesOf(log).filter((type) => type === 'policy.stored')).toHaveLength(2);
+    expect(decisions(log).map(({ decision }) => decision.verdict)).toEqual(['allow', 'escalate', 'allow']);
+  });
+
+  test('J2: a restart under the same bundle is no event', async () => {
+    const clock = new ManualClock();
+    const world = new MemoryWorld(seededRandom(3));
+    const sizes: number[] = [];
+    for (const seed of [1, 2]) {
+      const { log } = await world.open(clock);
+      await officeOver(log, { clock, random: seededRandom(seed), bundle: () => house }).recorded();
+      sizes.push(typesOf(log).length);
+      await log[Symbol.asyncDispose]();
+    }
+    expect(sizes).toEqual([2, 2]);
+  });
+
+  test('J3: a load that fails is on record, and the old one decides on', async () => {
+    const pair = generateKeyPair(seededRandom(9));
+    const holder = new BundleHolder(house);
+    const { log, act, policies } = await office(() => holder.current);
+    const file = signBundle(rulesOf(HOUSE.replace('10000', '100')), new Map([['ops', pair]]));
+    const keys = new Map([['ops', pair.publicKey]]);
+
+    const tampered = Uint8Array.from(file);
+    tampered.set([0x20], file.length - 9);
+    expect(await policies.load(holder, tampered, { keys })).toMatchObject({ ok: false });
+    expect(await policies.load(holder, file, { keys: new Map() })).toMatchObject({ ok: false });
+    expect(holder.current).toBe(house);
+    await act('refund.issue', { amount: 500 });
+    expect(await policies.load(holder, file, { keys })).toMatchObject({ ok: true });
+    await act('refund.issue', { amount: 500 });
+
+    const rejected = [...log.read()].filter(({ type }) => type === 'policy.rejected');
+    expect(rejected.map((record) => jsonOf(record, log))).toMatchObject([
+      { code: 'policy.bundle_bad_signature', kept: house.digest },
+      { code: 'policy.bundle_unsigned', kept: house.digest },
+    ]);
+    expect(activations(log).map(({ digest }) => digest)).toEqual([house.digest, stricter.digest]);
+    expect(decisions(log).map(({ decision }) => decision.verdict)).toEqual(['allow', 'escalate']);
+  });
+
+  test('J1: a large one is a blob under the digest that decisions name, and other bytes are no bundle', async () => {
+    const large = rulesOf(HOUSE.replace('name: house', `name: house\ndescription: ${'long '.repeat(1_000)}`));
+    const { log, recorded } = await office(() => large);
+    await recorded();
+    const other = new Proxy(log, {
+      get: (target, name) => (name === 'blob' ? () => house.bytes : Reflect.get(target, name, target)),
+    });
+
+    expect(log.blob(large.digest)).toEqual(large.bytes);
+    expect(recordedBundles(log)(large.digest)?.digest).toBe(large.digest);
+    expect(recordedBundles(other)(large.digest)).toBeUndefined();
+    expect(recordedBundles(log)(house.digest)).toBeUndefined();
+  });
+});
+
+describe('deciding again', () => {
+  /** One decision of every kind. */
+  async function busyDay() {
+    let now: Bundle | undefined = house;
+    const at = await office(() => now);
+    for (const amount of [1, 10_001, 0]) await at.act('refund.issue', { amount });
+    await at.act('file.erase', {}, 'chief'); // allowed by policy; the ring wants people
+    await at.act('file.write', { path: 'a' }, 'stranger'); // the ring refuses
+    for (let n = 0; n < 4; n++) await at.act('file.read', {}, 'chief'); // the fourth exceeds the rule's rate
+    await at.act('refund.issue', { amount: 5 }, 'chief');
+    at.clock.advance(4_000_000); // endorsements have run out
+    await at.act('refund.issue', { amount: 5 }, 'chief');
+    now = undefined;
+    await at.act('file.read', {}, 'chief');
+    return at;
+  }
+
+  test('R1, R2: gives what was recorded, and counts what the policy was not asked', async () => {
+    const { log } = await busyDay();
+
+    const replay = replayDecisions(log, recordedBundles(log));
+
+    expect(replay).toMatchObject({ differences: 0, different: [], notReplayable: {} });
+    expect(replay.notAsked['ring']).toBeGreaterThan(0);
+    expect(replay.same).toBe(replay.decisions - Object.values(replay.notAsked).reduce((a, b) => a + b, 0));
+    const codes = decisions(log).map(({ decision }) => decision.code);
+    for (const code of ['policy.allowed', 'policy.escalated', 'policy.denied', 'policy.rate_exceeded']) {
+      expect(codes).toContain(code);
+    }
+  });
+
+  test('a record says the moment, the ring, the trust and its index', async () => {
+    const { log } = await busyDay();
+
+    const [first] = decisions(log);
+
+    expect(first).toMatchObject({ isExact: true, isWhole: true, standing: { ring: 2, trust: 650 } });
+    expect(first?.request).toMatchObject({ subject: { name: 'clerk', ring: 2, trust: 650 }, args: { amount: 1 } });
+    expect(first?.asOf).toBeLessThanOrEqual(first?.record.index ?? 0);
+  });
+
+  test('R1: tells both sides where a record is not what its bundle says', async () => {
+    const { log } = await busyDay();
+    const [first] = decisions(log);
+    if (first === undefined) throw new Error('expected a decision');
+    const { decision } = first;
+    const forged = { ...first, decision: { ...decision, verdict: 'deny', code: 'policy.denied' } } as const;
+
+    expect(decideAgain(forged, () => house)).toEqual({
+      type: 'different',
+      recorded: { verdict: 'deny', code: 'policy.denied', rule: 'house/refunds' },
+      again: { verdict: 'allow', code: 'policy.allowed', rule: 'house/refunds' },
+    });
+  });
+
+  test('R1: a bundle of the right digest and other rules would show', async () => {
+    const { log } = await busyDay();
+
+    const replay = replayDecisions(log, () => rulesOf(HOUSE.replace('10000', '0')));
+
+    expect(replay.differences).toBeGreaterThan(0);
+    expect(replay.different[0]).toMatchObject({ recorded: { verdict: 'allow' }, again: { verdict: 'escalate' } });
+  });
+
+  test.each<[string, (decided: Decided) => Decided, string]>([
+    ['its input was redacted', (d) => ({ ...d, isWhole: false }), 'the input was redacted'],
+    ['it names no ring', (d) => ({ ...d, isExact: false }), 'the record says neither the moment nor the ring'],
+    [
+      'its bundle is unknown',
+      (d) => ({ ...d, decision: { ...d.decision, policy: digestText(d.asked.digest) } }),
+      'the bundle is not in the log',
+    ],
+  ])('R2: a record cannot be decided again where %s', async (_, changed, why) => {
+    const { log } = await busyDay();
+    const [first] = decisions(log);
+    if (first === undefined) throw new Error('expected a decision');
+
+    expect(decideAgain(changed(first), recordedBundles(log))).toEqual({ type: 'not_replayable', why });
+  });
+});

@@ -1,0 +1,146 @@
+/**
+ * What was decided, read back from a log as the requests that it was decided about.
+ *
+ * `action.decided` says all of it: the action, the moment, the ring, the trust. A record that does not (`message.sent` has
+ * no room for them) is told with what the log last said of the agent before it, and marked: `isExact` is false.
+ */
+import type { PolicyRequest } from '../../policies/decision/request.ts';
+import type { DigestText, LogRecord, RecordedDecision } from '../../runtime/codec/record.ts';
+import { digestText } from '../../runtime/codec/record.ts';
+import type { Millis } from '../../runtime/core/brand.ts';
+import { hasCode } from '../../runtime/core/errors.ts';
+import { type Action, actionDigest } from '../../runtime/kernel/action.ts';
+import { ACTION_EVENTS, type ActionDecided } from '../../runtime/kernel/action-events.ts';
+import { type GateName, type GateRequest, NO_EPOCHS } from '../../runtime/kernel/gate.ts';
+import type { Ring } from '../../runtime/kernel/ring.ts';
+import { RING_EVENTS, type RingMoved } from '../../runtime/kernel/ring-events.ts';
+import type { EventLog } from '../../runtime/log/event-log.ts';
+import { jsonOf } from '../../runtime/log/upcast.ts';
+import { hostGate, type Standing } from './host-gate.ts';
+
+/** One decision, as recorded. */
+export type Decided = {
+  readonly record: LogRecord;
+  readonly decision: RecordedDecision;
+  readonly asked: GateRequest;
+  readonly request: PolicyRequest;
+  readonly standing: Standing;
+  /** The log's size that the trust is of. */
+  readonly asOf: number | undefined;
+  /** Whether the record itself says the moment, the ring and the trust. */
+  readonly isExact: boolean;
+  /** Whether the record's input is the one that was decided about: it is not where it was redacted. */
+  readonly isWhole: boolean;
+  /** Which gate refused, and what the author was told; `undefined` where all agreed. */
+  readonly refused: { readonly gate: GateName; readonly outcome: ActionDecided['refused'] } | undefined;
+};
+
+/** A record with a decision that cannot be read back: its payload is gone, or of a shape from elsewhere. */
+export type Unreadable = { readonly record: LogRecord; readonly code: string };
+
+export function isReadable(decided: Decided | Unreadable): decided is Decided {
+  return 'request' in decided;
+}
+
+/** Every decision in a log, in order, of which `isWanted` (default: all). */
+export function* recordedDecisions(
+  log: EventLog,
+  isWanted: (record: LogRecord) => boolean = () => true,
+): Generator<Decided | Unreadable> {
+  const standings = new Map<string, Standing>();
+  for (const record of log.read()) {
+    if (record.type === RING_EVENTS.promoted || record.type === RING_EVENTS.demoted) {
+      const { agent, to, score } = jsonOf(record, log) as unknown as RingMoved;
+      standings.set(agent, { ring: to, trust: score });
+    }
+    if (record.decision === undefined || !isWanted(record)) continue;
+    yield decidedOf(record, record.decision, standings.get(agentOf(record)) ?? NEWCOMER, log);
+  }
+}
+
+/** Where an agent stands before the log says otherwise. */
+const NEWCOMER: Standing = { ring: 3, trust: 20 };
+
+function decidedOf(record: LogRecord, decision: RecordedDecision, last: Standing, log: EventLog): Decided | Unreadable {
+  const read = readAction(record, log);
+  if (typeof read === 'string') return { record, code: read };
+  const { action, at, ring, digest, refused } = read;
+  const isExact = at !== undefined && ring !== undefined && decision.trust !== undefined;
+  const standing: Standing = { ring: ring ?? last.ring, trust: decision.trust?.score ?? last.trust };
+  const { epochs = NO_EPOCHS } = decision;
+  const asked: GateRequest = { action, at: at ?? record.wallMs, digest: actionDigest(action), epochs };
+  const request = hostGate(
+    () => undefined,
+    () => standing,
+  ).requestOf(asked);
+  const isWhole = digest === undefined || digestText(asked.digest) === digest;
+  return { record, decision, asked, request, standing, asOf: decision.trust?.asOf, isExact, isWhole, refused };
+}
+
+type ReadAction = {
+  readonly action: Action;
+  readonly at: Millis | undefined;
+  readonly ring: Ring | undefined;
+  readonly digest: DigestText | undefined;
+  readonly refused: Decided['refused'];
+};
+
+/** The action of a record, or the code of why there is none. */
+function readAction(record: LogRecord, log: EventLog): ReadAction | string {
+  const payload = payloadOf(record, log);
+  if (typeof payload === 'string') return payload;
+  if (record.type === ACTION_EVENTS.decided) return fromDecided(record, payload as Partial<ActionDecided>);
+  if (record.type === 'message.sent') return fromSent(record, payload as Partial<Sent>);
+  return 'event.unknown_type';
+}
+
+function payloadOf(record: LogRecord, log: EventLog): object | string {
+  try {
+    const payload = jsonOf(record, log);
+    return typeof payload === 'object' && payload !== null ? payload : 'event.not_json';
+  } catch (error) {
+    if (hasCode(error, 'event.payload_missing') || hasCode(error, 'event.not_json')) return error.code;
+    throw error;
+  }
+}
+
+function fromDecided(record: LogRecord, payload: Partial<ActionDecided>): ReadAction | string {
+  const { key, verb, target, effect, risk, input, scope, at, ring, refused, digest } = payload;
+  if (key === undefined || verb === undefined || target === undefined) return 'event.unknown_type';
+  if (effect === undefined || risk === undefined || input === undefined) return 'event.unknown_type';
+  const scoped = typeof scope === 'string' ? { scope } : {};
+  return {
+    action: { ...actorOf(record), key, verb, target, effect, risk, input, ...scoped, withinMs: 1 },
+    at: at as Millis | undefined,
+    ring: (ring ?? undefined) as Ring | undefined,
+    digest: digest as DigestText | undefined,
+    refused: refused ? { gate: refused.gate as GateName, outcome: refused } : undefined,
+  };
+}
+
+/** What `runtime/actor` records of a message on its way. */
+type Sent = {
+  readonly turn: string;
+  readonly message: string;
+  readonly to: string;
+  readonly contract: string;
+  readonly name: string;
+  readonly body: Action['input'];
+};
+
+function fromSent(record: LogRecord, { turn, message, to, contract, name, body }: Partial<Sent>): ReadAction | string {
+  if (message === undefined || to === undefined || body === undefined) return 'event.unknown_type';
+  const target = `${contract}.${name}@${to}`;
+  const key = `${turn}/${message}`;
+  const tame = { effect: 'idempotent', risk: 1, withinMs: 1 } as const;
+  const action = { ...actorOf(record), ...tame, key, verb: 'tell', target, input: body } as const;
+  return { action, at: undefined, ring: undefined, digest: undefined, refused: undefined };
+}
+
+function actorOf(record: LogRecord): Pick<Action, 'agent' | 'actor' | 'stream'> {
+  return { agent: agentOf(record), actor: record.actor, stream: record.stream };
+}
+
+function agentOf({ stream }: LogRecord): string {
+  return stream.slice(stream.indexOf('/') + 1);
+}
