@@ -222,7 +222,7 @@ function checkRevoked(chain: readonly Delegation[], authority: Authority): Resul
 }
 
 /** A did:key for itself; for a did:mesh its sponsor, and every key it ever had. */
-function speaksFor(signer: Did, did: Did, { subject }: Pick<Authority, 'subject'>): boolean {
+export function speaksFor(signer: Did, did: Did, { subject }: Pick<Authority, 'subject'>): boolean {
   if (signer === did) return true;
   if (!did.startsWith('did:mesh:')) return false;
   const known = subject(did);
