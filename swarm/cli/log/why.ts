@@ -1,10 +1,10 @@
 import type { JsonValue } from '../../../runtime/codec/json.ts';
-import { type LogRecord, parseEventId } from '../../../runtime/codec/record.ts';
-import { CodedError } from '../../../runtime/core/errors.ts';
+import type { LogRecord } from '../../../runtime/codec/record.ts';
 import { systemClock } from '../../../runtime/core/system.ts';
 import type { EventLog } from '../../../runtime/log/event-log.ts';
 import { openReader } from '../../../runtime/log/log-directory.ts';
 import { jsonOf } from '../../../runtime/log/upcast.ts';
+import { findEvent } from '../find-event.ts';
 import type { Shell } from '../shell.ts';
 
 /** Causes followed back from one event; a longer chain is cut, and says so. */
@@ -18,7 +18,7 @@ export async function why(
   options: { readonly json?: boolean },
 ): Promise<void> {
   await using log = await openReader(directory, systemClock);
-  const chain = [...causes(log, find(log, event))];
+  const chain = [...causes(log, findEvent(log, event))];
   if (options.json === true) {
     const lines = chain.map(({ index, id, stream, type }) => JSON.stringify({ index, id, stream, type }));
     await shell.out.write(`${lines.join('\n')}\n`);
@@ -30,14 +30,6 @@ export async function why(
   });
   if (chain.length === CAUSES_MAX) lines.push('… and more');
   await shell.out.write(`${lines.join('\n')}\n`);
-}
-
-function find(log: EventLog, event: string): LogRecord {
-  const id = parseEventId(event);
-  const index = /^\d{1,15}$/.test(event) ? Number(event) : id.ok ? log.find(id.value) : undefined;
-  const [record] = index === undefined || index >= log.size ? [] : [...log.read(index, index + 1)];
-  if (record !== undefined) return record;
-  throw new CodedError('event.not_found', `expected an event by its index or id, found none for ${event}`);
 }
 
 /** The event, its cause, the cause of that: as far as they are in this log. */
