@@ -33,3 +33,22 @@ test('a configuration has one user per node, by nkey, and no secret', () => {
 test('an address with anything else in it is a bug', () => {
   expect(() => natsConfig({ listen: '127.0.0.1:4222"\nno_auth_user: x', realm, users: [] })).toThrow(/host:port/);
 });
+
+test('TLS and JetStream are in it when asked for; without TLS there is a place for it', () => {
+  const plain = natsConfig({ listen: '127.0.0.1:4222', realm, users: [] });
+  expect(plain).toMatch(/^# tls: /m);
+  expect(plain).not.toContain('jetstream');
+  const tls = { cert: '/etc/ringmesh/server.pem', key: '/etc/ringmesh/server.key', ca: '/etc/ringmesh/ca.pem' };
+  const full = natsConfig({ listen: '0.0.0.0:4222', realm, users: [], tls, jetStreamDirectory: '/var/lib/nats' });
+  expect(full).toMatch(/^tls: \{\n {2}cert_file: "\/etc\/ringmesh\/server.pem"/m);
+  expect(full).toMatch(/^ {2}verify: true$/m);
+  expect(full).toMatch(/^jetstream: \{ store_dir: "\/var\/lib\/nats" \}$/m);
+  expect(full).toMatch(/^ {4}jetstream: enabled$/m);
+});
+
+test('a path that could say something else to the server is a bug', () => {
+  for (const cert of ['a"\nno_auth_user: x', 'a\\', '', 'a\nb']) {
+    const tls = { cert, key: 'k' };
+    expect(() => natsConfig({ listen: '127.0.0.1:4222', realm, users: [], tls })).toThrow(/a path/);
+  }
+});

@@ -34,13 +34,19 @@ export function natsPermissions(realm: Realm, self: NodeToken, mayControl: boole
   };
 }
 
-/** The text of the configuration. `listen` is `host:port`; port -1 lets the server choose one. */
+/** Files in PEM. With `ca`, a client must show a certificate of that authority. */
+export type NatsTls = { readonly cert: string; readonly key: string; readonly ca?: string };
+
+/** The text of the configuration. `listen` is `host:port`; port -1 lets the server choose one. JetStream is on where it has a
+ *  folder to itself. */
 export function natsConfig(config: {
   readonly listen: string;
   readonly realm: Realm;
   readonly users: readonly NatsUser[];
+  readonly tls?: NatsTls;
+  readonly jetStreamDirectory?: string;
 }): string {
-  const { listen, realm, users } = config;
+  const { listen, realm, users, tls, jetStreamDirectory } = config;
   assert(/^[a-z0-9.:[\]-]{1,255}$/i.test(listen), 'natsConfig: host:port');
   return [
     '# Written by ringmesh: one user per node of the realm.',
@@ -49,8 +55,11 @@ export function natsConfig(config: {
     'ping_interval: "10s"',
     'ping_max: 2',
     'write_deadline: "10s"',
-    `accounts: {`,
+    ...tlsLines(tls),
+    ...(jetStreamDirectory === undefined ? [] : [`jetstream: { store_dir: ${quoted(jetStreamDirectory)} }`]),
+    'accounts: {',
     `  ${JSON.stringify(realm)}: {`,
+    ...(jetStreamDirectory === undefined ? [] : ['    jetstream: enabled']),
     '    users: [',
     ...users.flatMap((user) => userLines(realm, user)),
     '    ]',
@@ -58,6 +67,20 @@ export function natsConfig(config: {
     '}',
     '',
   ].join('\n');
+}
+
+function tlsLines(tls: NatsTls | undefined): readonly string[] {
+  if (tls === undefined)
+    return ['# tls: { cert_file: "server.pem", key_file: "server.key", ca_file: "ca.pem", verify: true }'];
+  const { cert, key, ca } = tls;
+  const lines = ['tls: {', `  cert_file: ${quoted(cert)}`, `  key_file: ${quoted(key)}`];
+  return [...lines, ...(ca === undefined ? [] : [`  ca_file: ${quoted(ca)}`, '  verify: true']), '}'];
+}
+
+/** A path as the server reads it. What would need an escape is refused: escapes are not the same as JSON's. */
+function quoted(path: string): string {
+  assert(/^[^\p{Cc}"\\]{1,4096}$/u.test(path), 'natsConfig: a path without quotes, backslashes and controls');
+  return `"${path}"`;
 }
 
 function userLines(realm: Realm, { node, login, mayControl }: NatsUser): readonly string[] {

@@ -87,6 +87,6 @@ function flushNames(directory: string): void {
   }
 }
 
-function taken(path: string, cause: Error): CodedError {
+function taken(path: string, cause: unknown): CodedError {
   return new CodedError('key.exists', `expected nothing at ${path}, found something`, { cause });
 }

@@ -4,10 +4,11 @@
  */
 import { Buffer } from 'node:buffer';
 import { base32upper } from 'multiformats/bases/base32';
-import { type KeyPair, type PublicKey, sign } from '../runtime/codec/ed25519.ts';
+import { admitKey, type KeyPair, type PublicKey, sign } from '../runtime/codec/ed25519.ts';
 import type { Brand } from '../runtime/core/brand.ts';
 import { concat, toBase64url, utf8 } from '../runtime/core/bytes.ts';
 import { CodedError } from '../runtime/core/errors.ts';
+import { err, type Refusal, type Result } from '../runtime/core/result.ts';
 
 /** `U…`, 56 characters: the public key of a NATS user. */
 export type UserNkey = Brand<`U${string}`, 'UserNkey'>;
@@ -17,6 +18,15 @@ export function formatUserNkey(key: PublicKey): UserNkey {
   const body = concat(Uint8Array.of(USER), key.bytes);
   const check = crc16(body);
   return base32upper.baseEncode(concat(body, Uint8Array.of(check & 0xff, check >> 8))) as UserNkey;
+}
+
+/** The key that an nkey of a user spells. */
+export function parseUserNkey(text: string): Result<PublicKey, Refusal> {
+  const body = /^U[A-Z2-7]{55}$/.test(text) ? base32upper.baseDecode(text) : new Uint8Array(0);
+  const key = body.length === NKEY_BYTES ? admitKey(body.slice(1, -2)) : undefined;
+  if (key?.ok === false) return key;
+  if (key !== undefined && formatUserNkey(key.value) === text) return key; // prefix and checksum are right
+  return err({ code: 'nkey.malformed', message: 'expected the nkey of a NATS user, U and 55 more characters' });
 }
 
 /**
@@ -36,6 +46,8 @@ export function signNonce(pair: KeyPair, nonce: string | undefined): { readonly 
 }
 
 const USER = 20 << 3;
+/** The prefix, the key, the checksum. */
+const NKEY_BYTES = 1 + 32 + 2;
 /** Servers send 15 characters. Nothing that we sign elsewhere is this short and made of these characters alone. */
 const NONCE = /^[A-Za-z0-9_-]{8,64}$/;
 

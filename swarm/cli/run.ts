@@ -3,14 +3,22 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { CodedError, hasCode } from '../../runtime/core/errors.ts';
 import { EXIT_CODES } from './exit-code.ts';
+import { keysGroup } from './keys/group.ts';
 import { logGroup } from './log/group.ts';
 import { machineGroup } from './machine/group.ts';
+import { natsGroup } from './nats/group.ts';
 import { policyGroup } from './policy/group.ts';
 import { formatReport, reportOf } from './report.ts';
 import { Interrupted, type Shell } from './shell.ts';
 
 /** The groups of commands, in the order of `--help`. A group adds its commands to the program, and loads no command's code. */
-const GROUPS: readonly ((program: Command, shell: Shell) => void)[] = [logGroup, machineGroup, policyGroup];
+const GROUPS: readonly ((program: Command, shell: Shell) => void)[] = [
+  keysGroup,
+  logGroup,
+  machineGroup,
+  natsGroup,
+  policyGroup,
+];
 
 /** The exit code, and the signal that ended the run, if one did. Writes to the shell; never throws. */
 export async function run(
