@@ -19,6 +19,8 @@ const DOMAINS = [
   'iatp-mesh/1/withdrawal',
   'iatp-mesh/1/revocation',
   'iatp-mesh/1/card',
+  'iatp-mesh/1/beat',
+  'iatp-mesh/1/death',
   'iatp-mesh/1/envelope',
   'iatp-mesh/1/handshake/responder',
   'iatp-mesh/1/handshake/initiator',

@@ -7,6 +7,8 @@ export { type AgentCard, checkCard, readCard, toA2aCard, writeCard } from './age
 // Envelopes
 export { isBundle, splitBundle } from './bundle.ts';
 export { type Claims, decodeClaims, messageDigest } from './claims.ts';
+// Heartbeats, and who lives
+export { type Death, readTold, type Told, writeDeath } from './death.ts';
 export { didDocument } from './did-document.ts';
 // Identities
 export { formatDidMesh, isDidMesh, parseDidMesh } from './did-mesh.ts';
@@ -27,6 +29,8 @@ export {
   type Welcoming,
 } from './handshake.ts';
 export { decodeHead, type Epoch, type Head, type Kind } from './head.ts';
+export { BEAT_EVERY_MS, type Beat, writeBeat } from './heartbeat.ts';
+export { type Peer, type PeerNews, Peers } from './heartbeat-peers.ts';
 // Hosting certificates
 export {
   checkCertificate,
