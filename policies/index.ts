@@ -1,5 +1,7 @@
 /** `ringmesh/policies`: rules that people write, and the decisions that follow from them. */
 
+// Deciding, and looking at decisions
+export { redact } from '../runtime/kernel/obligation.ts';
 // Bundles
 export { type Bundle, bundle, compileBundle } from './bundle/bundle.ts';
 export {
@@ -9,13 +11,12 @@ export {
   type PolicyActivated,
   type PolicyRejected,
 } from './bundle/bundle-holder.ts';
-// Deciding, and looking at decisions
-export { decide } from './bundle/decide.ts';
+export { decide, decideReturned } from './bundle/decide.ts';
 export { type Explanation, explain } from './bundle/explain.ts';
 export { type BundleKeys, type BundleRefusal, openBundle, signBundle } from './bundle/signed.ts';
 export { type WhatIf, whatIf } from './bundle/what-if.ts';
 export type { Determining, PolicyDecision, ReasonCode, RuleRef } from './decision/decision.ts';
-export { type Obligation, type ObligationKind, redact } from './decision/obligation.ts';
+export type { Obligation, ObligationKind } from './decision/obligation.ts';
 export type { Effect, Integrity, Point, PolicyRequest, Reversibility, Subject } from './decision/request.ts';
 export { type Layer, meet, type Verdict } from './decision/verdict.ts';
 // Writing policies
@@ -25,7 +26,7 @@ export type { DocumentInput, ManifestInput, RuleInput, SugarInput } from './docu
 export { rateLimit, readOnly, requireApproval } from './document/sugar.ts';
 
 // Behind the kernel's gate
-export { type Buckets, WindowBuckets } from './gate/buckets.ts';
+export { type Buckets, RateBuckets } from './gate/buckets.ts';
 export { type PolicyGate, type PolicyHost, policyGate } from './gate/policy-gate.ts';
 
 // Testing policies

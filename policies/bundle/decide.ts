@@ -31,6 +31,22 @@ export function decide(bundle: Bundle | undefined, request: PolicyRequest): Poli
   }
 }
 
+/**
+ * Whether what came back from an act, or leaves an agent, may be seen: at `post_tool` and `output`. No list has to name it,
+ * since the act itself was allowed; the rules that name the point have their say, and only those. The others were asked of
+ * the same arguments before the act, and would now ask people again, or count twice.
+ */
+export function decideReturned(bundle: Bundle | undefined, request: PolicyRequest): PolicyDecision {
+  if (bundle === undefined) return denial('policy.missing', 'expected a policy bundle, found none: nothing is allowed');
+  if (!bundle.index.names(request.point)) return passed(bundle, [], 0);
+  try {
+    const scan: Scan = (c, visit) => bundle.index.scanNamed(c, visit);
+    return refuse(bundle, request) ?? weigh(bundle, contextOf(bundle, request), scan, 'returned');
+  } catch (error) {
+    return denial('policy.failed', `the decision failed: ${messageOf(error)}`, { bundle: bundle.digest });
+  }
+}
+
 /** Brings rules to be asked. */
 export type Scan = (context: Context, visit: (clause: Clause) => boolean) => void;
 
@@ -56,7 +72,7 @@ export function refuse(bundle: Bundle, request: PolicyRequest): PolicyDecision |
 }
 
 /** Asks the rules that `scan` brings, and combines what they say (D3). */
-export function weigh(bundle: Bundle, context: Context, scan: Scan): PolicyDecision {
+export function weigh(bundle: Bundle, context: Context, scan: Scan, what: 'act' | 'returned' = 'act'): PolicyDecision {
   const matched: Clause[] = [];
   const unknown: Clause[] = [];
   let denied: Clause | undefined;
@@ -96,7 +112,7 @@ export function weigh(bundle: Bundle, context: Context, scan: Scan): PolicyDecis
   }
   const permits = bundle.grants(context, 'surely') !== 0;
   const silent = bundle.grants(context) & ~answered;
-  if (!permits || silent !== 0) return notListed(bundle, context, { permits, silent, evaluated });
+  if (what === 'act' && (!permits || silent !== 0)) return notListed(bundle, context, { permits, silent, evaluated });
 
   const obligations = obligationsOf(matched);
   if (obligations === undefined) {
@@ -123,15 +139,17 @@ export function weigh(bundle: Bundle, context: Context, scan: Scan): PolicyDecis
       evaluated,
     };
   }
+  const allowing = matched.filter((clause) => clause.effect === 'allow' && isSure(clause, context, unknown));
+  return { ...passed(bundle, obligations, evaluated), determining: sortedRefs(allowing, unknown) };
+}
+
+function passed({ digest }: Bundle, obligations: readonly Obligation[], evaluated: number): PolicyDecision {
   return {
     verdict: 'allow',
     code: 'policy.allowed',
     message: 'allowed',
     obligations,
-    determining: sortedRefs(
-      matched.filter((clause) => clause.effect === 'allow' && isSure(clause, context, unknown)),
-      unknown,
-    ),
+    determining: [],
     bundle: digest,
     evaluated,
   };

@@ -15,15 +15,25 @@ import type { Clause } from './clause.ts';
 
 const NONE: readonly Clause[] = [];
 
+/** Where something comes back, and only rules that name the point are asked. */
+const RETURNING: ReadonlySet<string> = new Set(['post_tool', 'output'] satisfies readonly (typeof POINTS)[number][]);
+
 /** Shorter lists are walked: a look-up would cost more. */
 const LIST_MAX = 8;
 
-export type RuleIndex = { readonly scan: (context: Context, visit: (clause: Clause) => boolean) => void };
+export type RuleIndex = {
+  readonly scan: (context: Context, visit: Visit) => void;
+  /** The same among the rules that name the request's point, leaving out those for any point. */
+  readonly scanNamed: (context: Context, visit: Visit) => void;
+  /** Whether any rule names the point. */
+  readonly names: (point: string) => boolean;
+};
 
 /** `visit` answers whether it has seen enough. */
 export function indexOf(clauses: readonly Clause[]): RuleIndex {
   const sorted = clauses.toSorted(byStrictnessThenName);
   const shared = new Map<string, ToolIndex>();
+  const naming = new Map<string, ToolIndex>();
   const points = new Map(
     POINTS.map((point) => {
       // Most points have the same rules, those that name none: they share one index.
@@ -31,6 +41,9 @@ export function indexOf(clauses: readonly Clause[]): RuleIndex {
       const index =
         shared.get(named) ?? new ToolIndex(sorted.filter(({ keys }) => keys.points?.includes(point) ?? true));
       shared.set(named, index);
+      if (RETURNING.has(point) && named !== '') {
+        naming.set(point, new ToolIndex(sorted.filter(({ keys }) => keys.points?.includes(point) === true)));
+      }
       return [point as string, index];
     }),
   );
@@ -38,6 +51,10 @@ export function indexOf(clauses: readonly Clause[]): RuleIndex {
     scan(context, visit) {
       points.get(context.request.point)?.scan(context, visit);
     },
+    scanNamed(context, visit) {
+      naming.get(context.request.point)?.scan(context, visit);
+    },
+    names: (point) => naming.has(point),
   };
 }
 

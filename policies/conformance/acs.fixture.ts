@@ -6,9 +6,9 @@
  */
 import { parse } from 'yaml';
 import type { JsonValue } from '../../runtime/codec/json.ts';
+import { redact } from '../../runtime/kernel/obligation.ts';
 import { type Bundle, compileBundle } from '../bundle/bundle.ts';
 import type { PolicyDecision } from '../decision/decision.ts';
-import { redact } from '../decision/obligation.ts';
 import type { Point, PolicyRequest } from '../decision/request.ts';
 import { parsePolicyData } from '../document/document.ts';
 import { request } from '../policy.fixture.ts';

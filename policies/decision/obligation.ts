@@ -28,6 +28,8 @@ export type Consume = {
   readonly limit: number;
   readonly perMs: number;
   readonly by: readonly BucketKey[];
+  /** The bucket of one request: filled in by the gate, so that the record says which one was drawn on. */
+  readonly key?: string;
 };
 
 export type Redact = {
@@ -85,26 +87,6 @@ export function unsupported(
   return asked.filter(({ kind }) => !honoured.has(kind));
 }
 
-/** `value` with every redacted place replaced; `undefined` where a place does not exist, so that nothing slips through a
- *  path that was written for another shape. */
-export function redact(value: JsonValue, obligations: readonly Obligation[]): JsonValue | undefined {
-  let result: JsonValue | undefined = value;
-  for (const obligation of obligations) {
-    if (obligation.kind !== 'redact' || result === undefined) continue;
-    result = replaceAt(result, pointerParts(obligation.path), obligation.with);
-  }
-  return result;
-}
-
-/** The parts of a JSON pointer, unescaped; the whole document is the empty pointer. */
-export function pointerParts(pointer: string): readonly string[] {
-  if (pointer === '') return [];
-  return pointer
-    .slice(1)
-    .split('/')
-    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
-}
-
 /** Two obligations in one slot are about the same thing. */
 function slotOf(obligation: Obligation): string {
   switch (obligation.kind) {
@@ -152,18 +134,4 @@ function stricter(a: Obligation, b: Obligation): Obligation | undefined {
 
 function union<T extends string>(a: readonly T[], b: readonly T[]): readonly T[] {
   return [...new Set([...a, ...b])].sort();
-}
-
-function replaceAt(value: JsonValue, [head, ...rest]: readonly string[], by: JsonValue): JsonValue | undefined {
-  if (head === undefined) return by;
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, head)) return undefined;
-  if (Array.isArray(value)) {
-    if (!/^(0|[1-9]\d*)$/.test(head)) return undefined; // an own property of every array is its length
-    const inner = replaceAt(value[Number(head)], rest, by);
-    return inner === undefined ? undefined : value.with(Number(head), inner);
-  }
-  const object = value as { readonly [key: string]: JsonValue };
-  const inner = replaceAt(object[head] as JsonValue, rest, by);
-  if (inner === undefined) return undefined;
-  return Object.fromEntries(Object.entries(object).map(([key, member]) => [key, key === head ? inner : member]));
 }

@@ -183,7 +183,8 @@ function obligationOf(input: ObligationInput, rule: string): Obligation | string
   const { approve, consume, redact, log, label, sandbox, verify, compensate, notify } = input;
   if (approve !== undefined) return approveOf(approve);
   if (consume !== undefined) return consumeOf({ ...consume, bucket: consume.bucket ?? rule });
-  if (redact !== undefined) return { kind: 'redact', path: redact.path, with: redact.with ?? '[redacted]' };
+  if (redact !== undefined)
+    return { kind: 'redact', path: redact.path, with: redact.with === undefined ? '[redacted]' : redact.with };
   if (log !== undefined) return { kind: 'log', level: log.level ?? 'info', fields: (log.fields ?? []).toSorted() };
   if (label !== undefined) return { kind: 'label', add: label.toSorted() };
   if (sandbox !== undefined) return { kind: 'sandbox', ring: sandbox as 0 | 1 | 2 | 3 };

@@ -4,7 +4,7 @@
  * A path must exist in the request, a member of the arguments in the tool's manifest where it lists them, a word in the set
  * that the field can have. What annotators say may only be asked in rules that make an answer stricter.
  */
-import { pointerParts } from '../decision/obligation.ts';
+import { pointerParts } from '../../runtime/kernel/obligation.ts';
 import { INTEGRITIES } from '../decision/request.ts';
 import { failAt } from './fault.ts';
 import { BOOLEAN, describeType, FIELDS, INTEGER, JSON_VALUE, STRINGS, type ValueType } from './fields.ts';

@@ -1,13 +1,14 @@
 /**
- * How much was consumed lately, for the `consume` obligation.
+ * How much was consumed lately, for the `consume` obligation, by the kernel's own algorithm (`runtime/kernel/rate.ts`).
  *
- * W1. No window of `perMs` ever has more than `limit` in it. Time is cut into slots of a 64th of the window and a slot that
- *     lies partly inside counts whole, so what was consumed may count up to a 64th of the window longer, never shorter.
+ * W1. At most `limit` at once, and in the long run at most `limit` per `perMs`: a bucket that was emptied fills up evenly over
+ *     the span. So a span that begins with a full bucket can see up to twice the limit, less one.
  * W2. A key is what the obligation says it is counted by; two agents, tenants or rules do not share one by accident.
  * W3. Bounded: past `KEYS_MAX` keys that are all in use, a new one is refused.
- *
- * The state is gone with the process. Whoever needs it to survive feeds `take` from the log when it starts.
+ * W4. What was taken before a restart is known after it: whoever starts a node folds its recorded decisions with `relive`.
  */
+import type { ActionDecided } from '../../runtime/kernel/action-events.ts';
+import { type ArrivalUs, admitAt, type Rate, taken } from '../../runtime/kernel/rate.ts';
 import type { BucketKey, Consume } from '../decision/obligation.ts';
 import type { PolicyRequest } from '../decision/request.ts';
 
@@ -18,13 +19,10 @@ export interface Buckets {
   take(asked: readonly Consume[], request: PolicyRequest): void;
 }
 
-const SLOTS = 64;
 const KEYS_MAX = 100_000;
 
-type Window = { readonly slotMs: number; readonly slots: { readonly slot: number; readonly count: number }[] };
-
-export class WindowBuckets implements Buckets {
-  readonly #windows = new Map<string, Window>();
+export class RateBuckets implements Buckets {
+  readonly #arrivals = new Map<string, ArrivalUs>();
   readonly #keysMax: number;
 
   constructor(options: { readonly keysMax?: number } = {}) {
@@ -34,38 +32,40 @@ export class WindowBuckets implements Buckets {
   waitMs(asked: readonly Consume[], request: PolicyRequest): number {
     let waitMs = 0;
     for (const consume of asked) {
-      const window = this.#window(bucketKey(consume, request), consume, request.at);
-      waitMs = Math.max(waitMs, window === undefined ? consume.perMs : waitFor(window, consume.limit, request.at));
+      const key = bucketKey(consume, request);
+      if (!this.#hasRoom(key, request.at)) return consume.perMs; // W3
+      const answer = admitAt(this.#arrivals.get(key) ?? 0, rateOf(consume), request.at);
+      if (!answer.isAllowed) waitMs = Math.max(waitMs, answer.retryAfterMs);
     }
     return waitMs;
   }
 
   take(asked: readonly Consume[], request: PolicyRequest): void {
-    for (const consume of asked) {
-      const window = this.#window(bucketKey(consume, request), consume, request.at);
-      if (window !== undefined) count(window, request.at);
+    for (const consume of asked) this.#take(bucketKey(consume, request), consume, request.at);
+  }
+
+  /** Takes again what a recorded decision took when it was made (W4). */
+  relive({ owed = [], refused, at }: ActionDecided): void {
+    if (refused !== null) return;
+    for (const { kind, key, limit, perMs } of owed) {
+      if (kind !== 'consume' || typeof key !== 'string' || !isCount(limit) || !isCount(perMs)) continue;
+      this.#take(key, { limit, perMs }, at);
     }
   }
 
-  #window(key: string, { perMs }: Consume, at: number): Window | undefined {
-    const known = this.#windows.get(key);
-    if (known !== undefined) return known;
-    if (this.#windows.size >= this.#keysMax) this.#sweep(at);
-    if (this.#windows.size >= this.#keysMax) return undefined;
-    const window: Window = { slotMs: Math.ceil(perMs / SLOTS), slots: [] };
-    this.#windows.set(key, window);
-    return window;
+  #take(key: string, consume: Pick<Consume, 'limit' | 'perMs'>, at: number): void {
+    if (this.#hasRoom(key, at)) this.#arrivals.set(key, taken(this.#arrivals.get(key) ?? 0, rateOf(consume), at));
   }
 
-  #sweep(at: number): void {
-    for (const [key, window] of this.#windows) {
-      if ((window.slots.at(-1)?.slot ?? -1) < oldestSlot(window, at)) this.#windows.delete(key);
-    }
+  #hasRoom(key: string, at: number): boolean {
+    if (this.#arrivals.has(key) || this.#arrivals.size < this.#keysMax) return true;
+    for (const [known, arrival] of this.#arrivals) if (arrival <= at * 1_000) this.#arrivals.delete(known);
+    return this.#arrivals.size < this.#keysMax;
   }
 }
 
 /** By whom it is counted (W2). What is not known of a request is a key of its own. */
-function bucketKey(consume: Consume, { subject, action, task }: PolicyRequest): string {
+export function bucketKey(consume: Consume, { subject, action, task }: PolicyRequest): string {
   const known: Readonly<Record<BucketKey, string | undefined>> = {
     tenant: subject.tenant,
     agent: subject.id,
@@ -77,28 +77,10 @@ function bucketKey(consume: Consume, { subject, action, task }: PolicyRequest): 
   return JSON.stringify([consume.bucket, consume.limit, consume.perMs, consume.by, parts]);
 }
 
-/** The first slot that the window still reaches into. */
-function oldestSlot({ slotMs }: Window, at: number): number {
-  return Math.floor(at / slotMs) - SLOTS;
+function rateOf({ limit, perMs }: Pick<Consume, 'limit' | 'perMs'>): Rate {
+  return { count: limit, periodMs: perMs, burst: limit };
 }
 
-function waitFor(window: Window, limit: number, at: number): number {
-  const oldest = oldestSlot(window, at);
-  const within = window.slots.filter(({ slot }) => slot >= oldest);
-  let total = within.reduce((sum, { count }) => sum + count, 0);
-  if (total < limit) return 0;
-  for (const { slot, count } of within) {
-    total -= count;
-    if (total < limit) return Math.max(1, (slot + SLOTS + 1) * window.slotMs - at);
-  }
-  return window.slotMs;
-}
-
-/** What is taken while the clock is behind counts as taken when it was last seen: going back gives nothing. */
-function count({ slots, slotMs }: Window, at: number): void {
-  const slot = Math.floor(at / slotMs);
-  const last = slots.at(-1);
-  if (last === undefined || last.slot < slot) slots.push({ slot, count: 1 });
-  else slots[slots.length - 1] = { slot: last.slot, count: last.count + 1 };
-  if (slots.length > SLOTS + 1) slots.shift();
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseDid } from '../../runtime/codec/did.ts';
+import type { JsonValue } from '../../runtime/codec/json.ts';
 import { parseStreamId } from '../../runtime/codec/record.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
 import { unwrap } from '../../runtime/core/result.ts';
@@ -11,7 +12,7 @@ import { MemoryWorld } from '../../runtime/log/memory-log.ts';
 import type { Bundle } from '../bundle/bundle.ts';
 import { BundleHolder } from '../bundle/bundle-holder.ts';
 import { rules } from '../policy.fixture.ts';
-import { WindowBuckets } from './buckets.ts';
+import { RateBuckets } from './buckets.ts';
 import { type PolicyHost, policyGate } from './policy-gate.ts';
 
 const actor = unwrap(parseDid('did:example:ada'), 'a DID');
@@ -112,12 +113,12 @@ describe('the policy gate', () => {
     expect(gateOf(bundle, { honours: ['notify'] }).check(asked())).toMatchObject({
       code: 'policy.obligation_unsupported',
     });
-    expect(gateOf(bundle, { honours: ['notify'], buckets: new WindowBuckets() }).check(asked()).verdict).toBe('allow');
+    expect(gateOf(bundle, { honours: ['notify'], buckets: new RateBuckets() }).check(asked()).verdict).toBe('allow');
   });
 
   test('G2: what is consumed is taken with the permit, and not by who is refused', () => {
     const gate = gateOf(rules(`${ALLOW_ALL}\n- { rateLimit: { limit: 2, per: 1m } }`), {
-      buckets: new WindowBuckets(),
+      buckets: new RateBuckets(),
     });
 
     for (let n = 0; n < 5; n++) expect(gate.check(asked({}, n)).verdict).toBe('allow'); // and refused by a later gate
@@ -126,33 +127,106 @@ describe('the policy gate', () => {
     expect(gate.check(asked({}, 30))).toMatchObject({
       verdict: 'deny',
       code: 'policy.rate_exceeded',
-      retryAfterMs: 60_940,
+      retryAfterMs: 29_980,
     });
     expect(gate.check(asked({ agent: 'bob', actor: unwrap(parseDid('did:example:bob'), 'a DID') }, 30)).verdict).toBe(
       'allow',
     );
     expect(gate.check(asked({ target: 'crm.lookup' }, 30)).verdict).toBe('allow');
-    expect(gate.check(asked({}, 60_970)).verdict).toBe('allow');
+    expect(gate.check(asked({}, 30_010)).verdict).toBe('allow');
+  });
+});
+
+describe('what comes back', () => {
+  const allowed = `${ALLOW_ALL}\n`;
+  const returned = (value: JsonValue) => ({ point: 'post_tool', value }) as const;
+
+  test.each<[string, string, JsonValue, object]>([
+    ['needs no list', '- { id: look, on: { point: pre_tool }, effect: allow }', { a: 1 }, { verdict: 'allow' }],
+    [
+      'is denied by a rule that names the point',
+      `${allowed}- { id: no, on: { point: post_tool }, when: has(output.token), effect: deny }`,
+      { token: 'x' },
+      { verdict: 'deny', code: 'policy.denied', rule: 'test/no' },
+    ],
+    [
+      'is denied where the rule cannot tell',
+      `${allowed}- { id: no, on: { point: post_tool }, when: output.text like "*secret*", effect: deny }`,
+      { text: 7 },
+      { verdict: 'deny', code: 'policy.denied' },
+    ],
+    [
+      'is not asked about again by rules for any point',
+      `${allowed}- { id: ask, on: { tool: fs.read }, effect: escalate }\n- { rateLimit: { limit: 1, per: 1h } }`,
+      {},
+      { verdict: 'allow' },
+    ],
+    [
+      'may need a human, whom nobody can ask any more',
+      `${allowed}- { id: ask, on: { point: post_tool }, effect: escalate }`,
+      {},
+      { verdict: 'escalate', rule: 'test/ask' },
+    ],
+    [
+      'G1: cannot be limited by a rate',
+      `${allowed}- { rateLimit: { limit: 1, per: 1h, on: { point: post_tool } } }`,
+      {},
+      { verdict: 'deny', code: 'policy.obligation_unsupported' },
+    ],
+    [
+      'is redacted',
+      `${allowed}- { id: hide, on: { point: post_tool }, effect: oblige, obligations: [{ redact: { path: /ssn } }] }`,
+      { ssn: '1' },
+      { verdict: 'allow', obligations: [{ kind: 'redact', path: '/ssn', with: '[redacted]' }] },
+    ],
+  ])('%s', (_name, text, value, expected) => {
+    const gate = gateOf(rules(text), { buckets: new RateBuckets() });
+
+    expect(gate.checkOutput?.(asked(), returned(value))).toMatchObject(expected);
+  });
+
+  test('is seen by nobody without a bundle', () => {
+    expect(gateOf(undefined).checkOutput?.(asked(), returned({}))).toMatchObject({ code: 'policy.missing' });
+  });
+
+  test('at the point `output`, is what an agent says', () => {
+    const gate = gateOf(
+      rules(
+        `${allowed}- { id: no, on: { point: output, agent: ada }, when: 'contains(lower(output.text), "password")', effect: deny }`,
+      ),
+    );
+    const says = (text: string) => gate.checkOutput?.(asked({ verb: 'ask' }), { point: 'output', value: { text } });
+
+    expect(says('the Password is x')).toMatchObject({ verdict: 'deny', rule: 'test/no' });
+    expect(says('good day')).toMatchObject({ verdict: 'allow' });
   });
 });
 
 describe('behind a kernel', () => {
-  async function world(bundle: Bundle) {
-    const clock = new ManualClock();
+  let clock = new ManualClock();
+
+  async function world(bundle: Bundle, result?: JsonValue) {
+    clock = new ManualClock();
     const random = seededRandom(1);
     const { log } = await new MemoryWorld(random).open(clock);
     const holder = new BundleHolder(bundle);
     const policy = policyGate({
       bundle: () => holder.current,
       subjectOf: () => ({ ring: 2, trust: 600 }),
-      buckets: new WindowBuckets(),
+      buckets: new RateBuckets(),
     });
     let runs = 0;
-    const executor = { run: async () => ({ type: 'ok' as const, value: ++runs }) };
+    const seen: JsonValue[] = [];
+    const executor = {
+      run: async (input: JsonValue) => {
+        seen.push(input);
+        return { type: 'ok' as const, value: result ?? ++runs };
+      },
+    };
     const kernel = new Kernel({ log, clock, random, gates: { policy }, executorOf: () => executor });
     const use = (target: string) =>
       kernel.perform({ ...action({ target }), actor: log.did }, new AbortController().signal);
-    return { use, log, runs: () => runs, holder };
+    return { use, kernel, log, seen, runs: () => runs, holder };
   }
 
   test('a decision is on record with its rule and the digest of its bundle', async () => {
@@ -184,5 +258,67 @@ describe('behind a kernel', () => {
 
     expect(await use('pay.send')).toMatchObject({ type: 'denied', code: 'approval.required' });
     expect(runs()).toBe(0);
+  });
+
+  test('a secret in a tool’s result reaches neither the author nor the log', async () => {
+    const secret = 'AKIA-0123456789';
+    const bundle = rules(
+      `${ALLOW_ALL}\n- { id: leak, on: { point: post_tool }, when: output.text like "*AKIA*", effect: deny, because: it holds a key }`,
+    );
+    const { use, log } = await world(bundle, { text: `key: ${secret}` });
+
+    const told = await use('fs.read');
+
+    expect(told).toMatchObject({ type: 'denied', code: 'policy.denied' });
+    const written = [...log.readStream(stream)].map(({ payload }) => JSON.stringify(payload)).join();
+    expect(JSON.stringify(told) + written).not.toContain(secret);
+    expect([...log.readStream(stream)].at(-1)?.payload).toMatchObject({
+      value: { status: 'ok', withheld: { code: 'policy.denied', rule: 'test/leak' } },
+    });
+  });
+
+  test('what is redacted reaches neither the executor, nor the author, nor the log', async () => {
+    const bundle = rules(
+      `${ALLOW_ALL}\n- { id: hide, on: { point: [pre_tool, post_tool] }, effect: oblige, obligations: [{ redact: { path: /ssn, with: null } }] }`,
+    );
+    const { kernel, log, seen } = await world(bundle, { ssn: '078-05-1120', name: 'ann' });
+
+    const told = await kernel.perform(
+      { ...action({ input: { ssn: '219-09-9999' } }), actor: log.did },
+      new AbortController().signal,
+    );
+
+    expect(told).toMatchObject({ type: 'ok', value: { ssn: null, name: 'ann' } });
+    expect(seen).toEqual([{ ssn: null }]);
+    const written = [...log.readStream(stream)].map(({ payload }) => JSON.stringify(payload)).join();
+    expect(written).not.toMatch(/078|219/);
+  });
+
+  test('W4: a node that starts again knows what was consumed', async () => {
+    const bundle = rules(`${ALLOW_ALL}\n- { rateLimit: { limit: 2, per: 1m } }`);
+    const { use, log } = await world(bundle);
+    await use('fs.read');
+    await use('fs.read');
+
+    const buckets = new RateBuckets();
+    for (const { type, payload } of log.readStream(stream)) {
+      if (type === 'action.decided' && payload.type === 'json') buckets.relive(payload.value as never);
+    }
+
+    const gate = gateOf(bundle, { buckets });
+    expect(gate.check({ ...asked({ actor: log.did }), at: clock.now() })).toMatchObject({
+      code: 'policy.rate_exceeded',
+    });
+  });
+
+  test('telling takes from the rate, in the tick that decides it', async () => {
+    const { kernel, log } = await world(
+      rules(`${ALLOW_ALL}\n- { rateLimit: { limit: 3, per: 1m, on: { point: agent_message } } }`),
+    );
+    const tell = () => kernel.admit({ ...action({ verb: 'tell', target: 'quote.price@desk' }), actor: log.did });
+
+    const verdicts = Array.from({ length: 5 }, () => tell().decision.verdict);
+
+    expect(verdicts).toEqual(['allow', 'allow', 'allow', 'deny', 'deny']);
   });
 });

@@ -8,7 +8,9 @@
  */
 import type { JsonValue } from '../codec/json.ts';
 import type { Action, EffectClass, Risk } from './action.ts';
+import type { Obligation } from './obligation.ts';
 import type { NotOk, Outcome } from './outcome.ts';
+import type { Withheld } from './review.ts';
 
 export const ACTION_EVENTS = {
   decided: 'action.decided',
@@ -26,7 +28,10 @@ export type ActionDecided = {
   readonly scope: string | null;
   /** Digest of what is done (`actionDigest`), base64url. */
   readonly digest: string;
+  /** What the executor was given: redacted, if the policy wants it so. */
   readonly input: JsonValue;
+  /** What was owed for the yes; absent where nothing was. */
+  readonly owed?: readonly Obligation[];
   /** The moment that the gates decided by, and the agent's ring then; `null` where the policy knows no rings. */
   readonly at: number;
   readonly ring: number | null;
@@ -40,7 +45,12 @@ export type ActionDecided = {
 export type ActionSettled = {
   readonly key: string;
   readonly status: 'ok' | 'failed' | 'unknown';
+  /** What the author was told. */
   readonly outcome: Outcome;
+  /** Of a result that the author may not see; the status says what became of the act itself. */
+  readonly withheld?: Withheld;
+  /** The places of the result that were replaced, as JSON pointers. */
+  readonly redacted?: readonly string[];
   readonly note: { readonly [name: string]: JsonValue };
 };
 

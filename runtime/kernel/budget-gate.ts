@@ -4,28 +4,38 @@
  * B1. What is refused takes nothing. What is allowed takes its place when the permit is made, in the tick of the decision,
  *     so that two acts decided together cannot both have the last place.
  * B2. A rate is per (agent, tool) or per agent; a bucket that has drained is forgotten.
+ * B3. A restart gives nobody a fresh bucket: whoever starts a node tells `relive` of every recorded act that was allowed, in
+ *     the order of the log, the agents' rings being as they were then.
  */
 import type { Millis } from '../core/brand.ts';
 import type { Action } from './action.ts';
 import type { Gate, GateAnswer } from './gate.ts';
-import { type ArrivalUs, admitAt, type Rate } from './rate.ts';
+import { type ArrivalUs, admitAt, type Rate, taken } from './rate.ts';
 import type { Ring } from './ring.ts';
 import { RING_LIMITS } from './ring.ts';
 
 export type BudgetParts = {
   readonly ringOf: (agent: string) => Ring;
   /** The tool's own limit per agent, from its manifest. */
-  readonly rateOf?: (action: Action) => Rate | undefined;
+  readonly rateOf?: (act: Act) => Rate | undefined;
 };
+
+/** Whose act upon what: all that a rate is counted by. */
+type Act = Pick<Action, 'agent' | 'target'>;
+
+export interface BudgetGate extends Gate {
+  /** Takes what an allowed act took when it was decided (B3). */
+  relive(act: Act, at: Millis): void;
+}
 
 /** Buckets remembered; past it those that have drained are dropped, and they are as good as new. */
 const BUCKETS_MAX = 100_000;
 
-export function budgetGate(parts: BudgetParts): Gate {
+export function budgetGate(parts: BudgetParts): BudgetGate {
   const arrivals = new Map<string, ArrivalUs>();
   const underWay = new Map<string, number>();
 
-  const ratesOf = (action: Action): readonly (readonly [string, Rate])[] => {
+  const ratesOf = (action: Act): readonly (readonly [string, Rate])[] => {
     const ring = RING_LIMITS[parts.ringOf(action.agent)].requests;
     const tool = parts.rateOf?.(action);
     return [
@@ -34,7 +44,13 @@ export function budgetGate(parts: BudgetParts): Gate {
     ];
   };
 
+  const take = (act: Act, at: Millis): void => {
+    for (const [bucket, rate] of ratesOf(act)) arrivals.set(bucket, taken(arrivals.get(bucket) ?? 0, rate, at));
+    if (arrivals.size > BUCKETS_MAX) forgetDrained(arrivals, at);
+  };
+
   return {
+    relive: take,
     check({ action, at }): GateAnswer {
       for (const [bucket, rate] of ratesOf(action)) {
         const answer = admitAt(arrivals.get(bucket) ?? 0, rate, at);
@@ -49,11 +65,7 @@ export function budgetGate(parts: BudgetParts): Gate {
       return { verdict: 'deny', code: 'budget.too_many_at_once', message, retryAfterMs: RETRY_MS };
     },
     hold({ action, at }): Disposable {
-      for (const [bucket, rate] of ratesOf(action)) {
-        const answer = admitAt(arrivals.get(bucket) ?? 0, rate, at);
-        if (answer.isAllowed) arrivals.set(bucket, answer.next);
-      }
-      if (arrivals.size > BUCKETS_MAX) forgetDrained(arrivals, at);
+      take(action, at);
       if (action.verb !== 'use') return { [Symbol.dispose]: () => undefined };
       underWay.set(action.agent, (underWay.get(action.agent) ?? 0) + 1);
       return {

@@ -1,55 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { JsonValue } from '../codec/json.ts';
-import { type LogRecord, parseStreamId, type StreamId } from '../codec/record.ts';
-import { unwrap } from '../core/result.ts';
-import { ManualClock, seededRandom } from '../core/simulation.ts';
-import { MemoryWorld } from '../log/memory-log.ts';
-import { type Action, actionDigest, type EffectClass } from './action.ts';
+import { actionDigest, type EffectClass } from './action.ts';
 import { allowList } from './allow-list.ts';
-import type { Epochs, Gate, GateName, Gates } from './gate.ts';
+import type { Executor } from './attempt.ts';
+import type { Gate, GateName, Gates } from './gate.ts';
 import { decide, GATES } from './gate.ts';
-import { type Attempt, type Executor, Kernel } from './kernel.ts';
-import type { Outcome } from './outcome.ts';
+import { bench, live } from './kernel.fixture.ts';
 import { Permit } from './permit.ts';
 import { RECORDED_REFUSALS_MAX, RefusalMeter } from './refusal-meter.ts';
-
-const live = new AbortController().signal;
-const stream = unwrap(parseStreamId('agent/desk'), 'a stream');
-
-async function bench(options: { gates?: Gates; executor?: Partial<Executor>; epochs?: () => Epochs } = {}) {
-  const clock = new ManualClock();
-  const random = seededRandom(7);
-  const { log } = await new MemoryWorld(random).open(clock);
-  const runs: string[] = [];
-  const executor: Executor = {
-    async run(input: JsonValue, attempt: Attempt): Promise<Outcome> {
-      runs.push(`${attempt.key}: ${JSON.stringify(input)}`);
-      return { type: 'ok', value: { echo: input } };
-    },
-    ...options.executor,
-  };
-  const executorOf = ({ target }: Action) => (target === 'mail.send' ? executor : undefined);
-  const gates = options.gates ?? { policy: allowList({ '*': ['mail.*'] }) };
-  const epochs = options.epochs === undefined ? {} : { epochs: options.epochs };
-  const kernel = new Kernel({ log, clock, random, gates, executorOf, ...epochs });
-  const action = (over: Partial<Action> = {}): Action => ({
-    key: 't1/0',
-    agent: 'desk',
-    actor: log.did,
-    stream,
-    verb: 'use',
-    target: 'mail.send',
-    effect: 'unsafe',
-    risk: 1,
-    input: { to: 'ann' },
-    withinMs: 1_000,
-    ...over,
-  });
-  const events = (): readonly LogRecord[] => [...log.readStream(stream as StreamId)];
-  const told = () => events().map(({ type, payload }) => (payload.type === 'json' ? [type, payload.value] : [type]));
-  return { clock, log, kernel, action, runs, events, told };
-}
 
 const deny = (code = 'ring.too_low'): Gate => ({ check: () => ({ verdict: 'deny', code, message: 'no' }) });
 

@@ -7,6 +7,9 @@
  *     effect's class and never repeats an `unsafe` effect, nor a `reconcile` one that the world does not deny.
  * K4. A refusal is a value. `perform` rejects only when the log does, or when its signal ends the wait: the action is then
  *     in doubt.
+ * K5. What a tool returned is seen by its author, and by the log, only as the gates let it (`review.ts`). What is withheld was
+ *     done all the same: its status stays.
+ * K6. What limits an act is taken in the tick that decides it.
  *
  * The kernel does not know agents, turns or tools' schemas. It keeps no state that a fold of the log could not rebuild,
  * but the windows of the refusal meter.
@@ -15,30 +18,33 @@
 import { sha256 } from '../codec/digest.ts';
 import { canonicalJson, type JsonValue } from '../codec/json.ts';
 import { type Cause, digestText, type RecordedDecision } from '../codec/record.ts';
+import { assert } from '../core/assert.ts';
 import { utf8 } from '../core/bytes.ts';
 import type { Clock } from '../core/clock.ts';
-import { DeadlineError, withDeadline } from '../core/deadline.ts';
-import { hasCode, messageOf } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
 import type { EventLog, NewEvent, Recorded } from '../log/event-log.ts';
 import { eventType } from '../log/vocabulary.ts';
 import { type Action, actionDigest } from './action.ts';
 import { ABANDONED, ACTION_EVENTS, type ActionDecided, type ActionSettled } from './action-events.ts';
+import { Attempts, type Executor } from './attempt.ts';
 import { newEventId } from './event-id.ts';
-import { type Decision, decide, type Ending, type Epochs, type GateRequest, type Gates, NO_EPOCHS } from './gate.ts';
+import {
+  type Decision,
+  decide,
+  type Ending,
+  type Epochs,
+  type GateRequest,
+  type Gates,
+  NO_EPOCHS,
+  shownOf,
+} from './gate.ts';
+import { redact, redactionsOf } from './obligation.ts';
 import { type NotOk, type Outcome, statusOf } from './outcome.ts';
 import { Permit } from './permit.ts';
 import { RefusalMeter } from './refusal-meter.ts';
+import { type Review, review } from './review.ts';
 
-/** What can be attempted. Code behind it may do anything; what it says is checked by nobody but its own schemas. */
-export interface Executor {
-  /** One attempt under `key`. A throw means `failed` where a repetition is harmless, else `unknown`. */
-  run(input: JsonValue, attempt: Attempt): Promise<Outcome>;
-  /** For `reconcile`: what the world says about `key`. `absent`: it certainly did not happen. */
-  probe?(input: JsonValue, attempt: Attempt): Promise<Outcome | 'absent'>;
-}
-
-export type Attempt = { readonly key: string; readonly action: Action; readonly signal: AbortSignal };
+export type { Attempt, Executor } from './attempt.ts';
 
 export type KernelParts = {
   readonly log: EventLog;
@@ -55,6 +61,7 @@ const REFUSALS_FLUSH_MS = 1_000;
 export class Kernel implements AsyncDisposable {
   readonly #parts: KernelParts;
   readonly #meter = new RefusalMeter();
+  readonly #attempts: Attempts;
   readonly #origin: Cause['origin'];
   #refusalTimer: Disposable | undefined;
   #refusalWrite: Promise<unknown> = Promise.resolve();
@@ -62,15 +69,30 @@ export class Kernel implements AsyncDisposable {
 
   constructor(parts: KernelParts) {
     this.#parts = parts;
+    this.#attempts = new Attempts(parts.clock, parts.executorOf);
     this.#origin = digestText(sha256(utf8(parts.log.origin)));
   }
 
-  /** The verdict alone, for an act that is its own record (a message sent, a timer armed): put it into that record with
-   *  `recordedDecision`, and append in this very tick. */
+  /** The verdict alone, for an act that is its own record (a message sent, a timer armed): put it into that record, and
+   *  append in this very tick. Takes nothing of any limit; `admit` does. */
   decide(action: Action): { readonly decision: Decision; readonly recorded: RecordedDecision } {
     const request = this.#request(action);
     const decision = this.#decide(action, request);
     return { decision, recorded: this.#recorded(decision, request) };
+  }
+
+  /** The same, and if it is allowed takes its place in the rates, as `perform` does, in this tick (K6). Once for each act. */
+  admit(action: Action): { readonly decision: Decision; readonly recorded: RecordedDecision } {
+    const request = this.#request(action);
+    const decision = this.#decide(action, request);
+    const recorded = this.#recorded(decision, request);
+    if (decision.verdict === 'allow') this.#hold(request)[Symbol.dispose](); // it is over as soon as it is recorded
+    return { decision, recorded };
+  }
+
+  /** What may be seen of an agent's reply. Whoever sends it sends what is shown, or says that it was withheld. */
+  review(action: Action, reply: JsonValue): Review {
+    return review(this.#parts.gates, this.#request(action), { point: 'output', value: reply });
   }
 
   /** Decides, records, attempts, records. */
@@ -85,7 +107,8 @@ export class Kernel implements AsyncDisposable {
       case 'idempotent':
         return this.#perform(action, attempt + 1, signal);
       case 'reconcile': {
-        const found = await this.#probe(action, signal);
+        const shown = shownOf(this.#parts.gates, this.#request(action));
+        const found = await this.#attempts.probe(action, shown, signal);
         if (found === 'absent') return this.#perform(action, attempt + 1, signal);
         return this.#settle(action, found, action.cause);
       }
@@ -112,8 +135,10 @@ export class Kernel implements AsyncDisposable {
     if (decision.verdict !== 'allow') return this.#refuse(action, attempt, request, decision);
     const permit = new Permit(this.#bond(request));
     using _held = this.#hold(request);
+    const input = redact(action.input, decision.obligations);
+    assert(input !== undefined, 'an allowed input has every place that is to be redacted');
     const decided = await this.#append(action, ACTION_EVENTS.decided, {
-      payload: this.#decided(request, attempt, null),
+      payload: { ...this.#decided(request, attempt, null), input, ...owedOf(decision) },
       decision: this.#recorded(decision, request),
       replay: 'intent',
       cause: action.cause,
@@ -122,69 +147,29 @@ export class Kernel implements AsyncDisposable {
     const now = this.#request(action);
     const worthless = permit.spend(this.#bond(now)); // K2: from here to the executor's first line there is no await
     if (worthless !== undefined) return this.#abandon(action, worthless.code, this.#causeOf(decided));
-    const outcome = await this.#attempt(action, signal);
+    const outcome = await this.#attempts.attempt(action, input, signal);
     return this.#settle(action, outcome, this.#causeOf(decided));
   }
 
-  /** One attempt, bounded by its own time and by the signal (which leaves it in doubt). */
-  async #attempt(action: Action, signal: AbortSignal): Promise<Outcome> {
-    const executor = this.#parts.executorOf(action);
-    if (executor === undefined) return { type: 'died', message: `${action.target} is gone` };
-    const isHarmless = action.effect === 'pure' || action.effect === 'idempotent';
-    const outcome = await this.#bounded(action, signal, (inner) =>
-      executor.run(action.input, { key: action.key, action, signal: inner }),
-    ).catch((error: unknown): Outcome => {
-      signal.throwIfAborted();
-      if (error instanceof DeadlineError) return { type: 'timeout', withinMs: action.withinMs };
-      if (!isHarmless) return { type: 'unknown', message: messageOf(error) };
-      return { type: 'failed', code: codeOf(error), message: messageOf(error) };
-    });
-    if (isHarmless || statusOf(outcome) !== 'unknown') return outcome;
-    if (action.effect === 'reconcile') {
-      const found = await this.#probe(action, signal);
-      return found === 'absent' ? { type: 'failed', code: 'tool.failed', message: 'it did not happen' } : found;
-    }
-    return { type: 'unknown', message: `${action.target} may or may not have happened: ${reasonOf(outcome)}` };
-  }
-
-  async #probe(action: Action, signal: AbortSignal): Promise<Outcome | 'absent'> {
-    const executor = this.#parts.executorOf(action);
-    const doubt: Outcome = {
-      type: 'unknown',
-      message: `${action.target} may or may not have happened, and cannot be asked`,
-    };
-    if (executor?.probe === undefined) return doubt;
-    const probe = executor.probe.bind(executor);
-    return this.#bounded(action, signal, (inner) =>
-      probe(action.input, { key: action.key, action, signal: inner }),
-    ).catch((error: unknown): Outcome => {
-      signal.throwIfAborted();
-      return { ...doubt, message: `${action.target} may or may not have happened: ${messageOf(error)}` };
-    });
-  }
-
-  async #bounded<T>(action: Action, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const ending = new AbortController();
-    const inner = AbortSignal.any([signal, ending.signal]);
-    const bound = { clock: this.#parts.clock, limitMs: action.withinMs, what: action.target, signal };
-    try {
-      return await withDeadline(start(work, inner), bound);
-    } finally {
-      ending.abort(new DOMException('the attempt is over', 'AbortError'));
-    }
-  }
-
   async #settle(action: Action, outcome: Outcome, cause: Cause | undefined): Promise<Outcome> {
-    const told = asData(action, outcome);
-    const payload: ActionSettled = {
-      key: action.key,
-      status: statusOf(told),
-      outcome: told,
-      note: action.note?.() ?? {},
-    };
+    const came = asData(action, outcome);
+    const { told, ...seen } = this.#see(action, came);
+    const note = action.note?.() ?? {};
+    const payload: ActionSettled = { key: action.key, status: statusOf(came), outcome: told, ...seen, note };
     const settled = await this.#append(action, ACTION_EVENTS.settled, { payload, replay: 'outcome', cause });
     this.#tell(this.#request(action), { type: 'settled', status: payload.status });
     return { ...told, event: settled.id };
+  }
+
+  /** What the author and the record may see of what came back (K5). */
+  #see(action: Action, came: Outcome): { readonly told: Outcome } & Pick<ActionSettled, 'withheld' | 'redacted'> {
+    if (action.verb !== 'use' || came.type !== 'ok') return { told: came };
+    const seen = review(this.#parts.gates, this.#request(action), { point: 'post_tool', value: came.value });
+    if (seen.type === 'withheld') {
+      return { told: { type: 'denied', code: seen.code, message: seen.message }, withheld: seen.withheld };
+    }
+    if (seen.redacted.length === 0) return { told: came };
+    return { told: { ...came, value: seen.value }, redacted: seen.redacted };
   }
 
   async #abandon(action: Action, code: string, cause: Cause): Promise<NotOk> {
@@ -226,9 +211,12 @@ export class Kernel implements AsyncDisposable {
   #decide(action: Action, request: GateRequest): Decision {
     if (action.verb === 'use' && this.#parts.executorOf(action) === undefined) {
       const message = `expected a known tool, found ${action.target}`;
-      return { verdict: 'deny', code: 'tool.unknown', message, gate: 'policy' };
+      return { verdict: 'deny', code: 'tool.unknown', message, gate: 'policy', obligations: [] };
     }
-    return decide(this.#parts.gates, request);
+    const decision = decide(this.#parts.gates, request);
+    if (action.verb !== 'tell' || redactionsOf(decision.obligations).length === 0) return decision;
+    const message = 'expected a message that may be told as it is: whoever records it cannot redact it';
+    return { verdict: 'deny', code: 'gate.obligation_unmet', message, gate: 'policy', obligations: [] };
   }
 
   #request(action: Action): GateRequest {
@@ -338,24 +326,14 @@ export class Kernel implements AsyncDisposable {
   }
 }
 
+function owedOf({ obligations }: Decision): Pick<ActionDecided, 'owed'> {
+  return obligations.length === 0 ? {} : { owed: obligations };
+}
+
 /** What cannot be recorded did not come back: `undefined`, NaN, a class instance. */
 function asData(action: Action, outcome: Outcome): Outcome {
   const { event: _event, ...told } = outcome;
   const text = canonicalJson(told);
   if (text.ok) return told as Outcome;
   return { type: 'invalid', code: 'tool.not_data', message: `the result of ${action.target}: ${text.error.message}` };
-}
-
-/** A synchronous throw of the executor is a throw like any other. */
-async function start<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
-  return work(signal);
-}
-
-function codeOf(error: unknown): string {
-  return hasCode(error) && /^[a-z][a-z0-9]*(\.[a-z][a-z0-9_]*)+$/.test(error.code) ? error.code : 'tool.failed';
-}
-
-function reasonOf(outcome: Outcome): string {
-  if (outcome.type === 'timeout') return `no answer within ${outcome.withinMs} ms`;
-  return 'message' in outcome ? outcome.message : outcome.type;
 }

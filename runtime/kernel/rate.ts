@@ -15,10 +15,17 @@ export type RateAnswer =
 
 /** Whether one more may come at `atMs`, and what the bucket holds then. Pure: who takes it, stores `next`. */
 export function admitAt(arrival: ArrivalUs, rate: Rate, atMs: number): RateAnswer {
-  const intervalUs = Math.ceil((rate.periodMs * 1_000) / rate.count);
   const atUs = atMs * 1_000;
-  const dueUs = Math.max(arrival, atUs);
-  const aheadUs = dueUs - atUs - intervalUs * (rate.burst - 1);
+  const aheadUs = Math.max(arrival, atUs) - atUs - intervalUs(rate) * (rate.burst - 1);
   if (aheadUs > 0) return { isAllowed: false, retryAfterMs: Math.ceil(aheadUs / 1_000) };
-  return { isAllowed: true, next: dueUs + intervalUs };
+  return { isAllowed: true, next: taken(arrival, rate, atMs) };
+}
+
+/** What the bucket holds after one that came at `atMs`, whether or not it should have. */
+export function taken(arrival: ArrivalUs, rate: Rate, atMs: number): ArrivalUs {
+  return Math.max(arrival, atMs * 1_000) + intervalUs(rate);
+}
+
+function intervalUs({ count, periodMs }: Rate): number {
+  return Math.ceil((periodMs * 1_000) / count);
 }

@@ -258,6 +258,14 @@ describe('the budget gate', () => {
     for (let n = 0; n < 1_000; n++) expect(gate.check(request(start))).toMatchObject({ verdict: 'allow' });
   });
 
+  test('B3: a restart gives no fresh bucket', () => {
+    const gate = budgetGate({ ringOf: () => 3 });
+    for (let n = 0; n < 10; n++) gate.relive({ agent: 'a', target: 'file.write' }, start);
+
+    expect(gate.check(request(start))).toMatchObject({ verdict: 'deny', code: 'budget.too_fast' });
+    expect(gate.check(request(minutes(1)))).toMatchObject({ verdict: 'allow' });
+  });
+
   test('counts the effects under way, and lets the next one in when one ends', () => {
     const gate = budgetGate({ ringOf: () => 3 });
     const [first] = [gate.hold?.(request(start)), gate.hold?.(request(start))];
