@@ -39,9 +39,15 @@ export class Revocations {
   #heardAt = 0 as Millis;
   #isOverfull = false;
 
+  readonly #max: { readonly all: number; readonly perSigner: number };
+
   /** `maySign` keeps strangers from filling it: operators, and the keys and sponsors of known identities. */
-  constructor(maySign: (signer: Did) => boolean) {
+  constructor(
+    maySign: (signer: Did) => boolean,
+    max = { all: REVOCATIONS_MAX, perSigner: REVOCATIONS_PER_SIGNER_MAX },
+  ) {
     this.#maySign = maySign;
+    this.#max = max;
   }
 
   /** V2: the number of revocations, for `Epochs.revocation` of the kernel. */
@@ -113,13 +119,13 @@ export class Revocations {
   }
 
   #hasRoom(signers: readonly Did[]): boolean {
-    if (this.#statements.size + signers.length > REVOCATIONS_MAX) return false;
-    return signers.every((signer) => (this.#perSigner.get(signer) ?? 0) < REVOCATIONS_PER_SIGNER_MAX);
+    if (this.#statements.size + signers.length > this.#max.all) return false;
+    return signers.every((signer) => (this.#perSigner.get(signer) ?? 0) < this.#max.perSigner);
   }
 
   #refuse(): Result<never, Refusal> {
     this.#isOverfull = true; // V3
-    return err({ code: 'revocation.full', message: `expected at most ${REVOCATIONS_MAX} revocations` });
+    return err({ code: 'revocation.full', message: `expected at most ${this.#max.all} revocations` });
   }
 }
 
