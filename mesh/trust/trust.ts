@@ -1,0 +1,124 @@
+/**
+ * Trust at work: the fold of a node's own log, kept at its end, and the question whether somebody is trusted enough.
+ *
+ * T1. Every answer is as of everything durable in the log, and says so by an index: whoever has the log finds the same.
+ * T2. Nobody's word for a score is taken: not a peer's, not a sponsor's.
+ */
+import type { Did } from '../../runtime/codec/did.ts';
+import type { Millis } from '../../runtime/core/brand.ts';
+import { err, ok, type Refusal, type Result } from '../../runtime/core/result.ts';
+import type { EventLog } from '../../runtime/log/event-log.ts';
+import { type Folded, fold, keep } from '../../runtime/log/projection.ts';
+import { type OpenAct, subjectOfDid } from './evidence.ts';
+import { type TrustState, trustProjection } from './projection.ts';
+import { RISK_GATES, STAKES } from './rules.ts';
+import { exposureMax, type Scored, score } from './score.ts';
+import { take } from './shelf.ts';
+import { type Risk, type Subject, sponsorOf, subjectOf } from './standing.ts';
+
+export type Required = {
+  /** The score that it takes, or the risk class of the act, which says the score and the stake. */
+  readonly required?: number;
+  readonly risk?: Risk;
+  /** The kind of work. Without it, all that is known of the agent counts. */
+  readonly capability?: string;
+  /** The trust ceilings of the delegation chain. */
+  readonly ceilings?: readonly number[];
+  readonly at: Millis;
+};
+
+/** A score and the size of the log that it was folded from: what `RecordedDecision.trust` holds. */
+export type Verified = Scored & { readonly asOf: number };
+
+export class Trust {
+  readonly #log: EventLog;
+  #folded: Folded<TrustState>;
+
+  constructor(log: EventLog) {
+    this.#log = log;
+    this.#folded = fold(log, trustProjection);
+  }
+
+  /** The fold of everything durable (T1). */
+  get state(): TrustState {
+    return this.#caughtUp().state;
+  }
+
+  /** How many events the answers of this moment stand for. */
+  get asOf(): number {
+    return this.#caughtUp().size;
+  }
+
+  /** For rings: the score of an agent that this node hosts, all its work together. */
+  scoreOf(agent: string, at: Millis): number {
+    return score(this.state.ledger, { subject: this.subjectOfAgent(agent), at }).score;
+  }
+
+  /** Whether somebody is trusted enough. `trust.unsponsored` · `trust.too_low` · `trust.too_exposed` */
+  verifyPeer(did: Did, required: Required): Result<Verified, Refusal> {
+    const { state, size: asOf } = this.#caughtUp();
+    return verify({ state, asOf, subject: subjectOfDid(state.roster, did), open: [] }, required);
+  }
+
+  /** The same for an agent that this node hosts, by its name. */
+  verifyAgent(agent: string, required: Required): Result<Verified, Refusal> {
+    const { state, size: asOf } = this.#caughtUp();
+    return verify({ state, asOf, subject: this.subjectOfAgent(agent), open: take(state.roster.hosted, agent)?.open ?? [] }, required);
+  }
+
+  /** A newcomer is known by the DID that its node acts under. */
+  subjectOfAgent(agent: string): Subject {
+    return take(this.state.roster.hosted, agent)?.subject ?? subjectOf(agent, this.#log.did);
+  }
+
+  /** Keeps a snapshot for the next start. Losing it costs time and nothing else. */
+  keep(): void {
+    keep(this.#log, trustProjection, this.#caughtUp());
+  }
+
+  #caughtUp(): Folded<TrustState> {
+    const { size } = this.#log;
+    let { state, size: from } = this.#folded;
+    if (from === size) return this.#folded;
+    for (const record of this.#log.read(from, size)) state = trustProjection.evolve(state, record, this.#log);
+    from = size;
+    this.#folded = { state, size };
+    return this.#folded;
+  }
+}
+
+/** Whom it is about, as of which state, and what it has under way here. */
+export type About = {
+  readonly state: TrustState;
+  readonly asOf: number;
+  readonly subject: Subject;
+  readonly open: readonly OpenAct[];
+};
+
+/** Pure: the verdict that follows from a state of the fold. */
+export function verify(
+  { state, asOf, subject, open }: About,
+  { required, risk, at, capability, ceilings }: Required,
+): Result<Verified, Refusal> {
+  const asked = {
+    subject,
+    at,
+    ...(capability === undefined ? {} : { capability }),
+    ...(ceilings === undefined ? {} : { ceilings }),
+  };
+  const scored = score(state.ledger, asked);
+  const needed = Math.max(required ?? 0, risk === undefined ? 0 : RISK_GATES[risk]);
+  if (scored.score < needed) {
+    const code = sponsorOf(subject) === null ? 'trust.unsponsored' : 'trust.too_low';
+    return err({ code, message: `expected a score of ${needed} or more for ${subject}, found ${scored.score}` });
+  }
+  if (risk !== undefined && risk > 0) {
+    const stake = open.reduce((sum, act) => sum + STAKES[act.risk], 0);
+    const most = exposureMax(state.ledger, asked);
+    if (stake + STAKES[risk] > most) {
+      const message = `expected ${subject} to have at most ${most} at stake, found ${stake} open and ${STAKES[risk]} more`;
+      return err({ code: 'trust.too_exposed', message });
+    }
+  }
+  return ok({ ...scored, asOf });
+}
