@@ -1,8 +1,14 @@
-/** The three events in which an agent's standing becomes visible, in the stream `ring/<agent>`. They tell; the fold of the
- *  agent's own acts decides (rings.ts, N5). */
+/** The events in which an agent's standing becomes visible, in the stream `ring/<agent>`. Promotions and demotions tell; the
+ *  fold of the agent's own acts, and of what operators granted, decides (rings.ts, N5). The payload of `elevated` is an
+ *  `Elevation`: recorded once `Rings.elevate` has taken it, and folded by giving it to `elevate` again, at the record's time. */
 import type { Ring, Score } from './ring.ts';
 
-export const RING_EVENTS = { endorsed: 'agent.endorsed', promoted: 'ring.promoted', demoted: 'ring.demoted' } as const;
+export const RING_EVENTS = {
+  endorsed: 'agent.endorsed',
+  elevated: 'ring.elevated',
+  promoted: 'ring.promoted',
+  demoted: 'ring.demoted',
+} as const;
 
 export type RingMoved = { readonly agent: string; readonly from: Ring; readonly to: Ring; readonly score: Score };
 

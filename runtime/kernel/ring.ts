@@ -2,6 +2,7 @@
  * Rings: how much an agent may do, by how far it is trusted (DESIGN section 6). 0 is the innermost and may most; every new
  * agent begins in 3. An agent's ring is its host node's view; no node takes another's word for it.
  */
+import type { Did } from '../codec/did.ts';
 import type { Millis } from '../core/brand.ts';
 import type { Rate } from './rate.ts';
 
@@ -68,6 +69,18 @@ export type Endorsement = {
   readonly expiresAt: Millis;
 };
 
+/** An operator's grant of an inner ring for a while: for an incident, not for a rank. */
+export type Elevation = {
+  readonly agent: string;
+  readonly ring: Ring;
+  readonly until: Millis;
+  /** The operator who answers for it. Whoever records the grant has made sure of that. */
+  readonly by: Did;
+};
+
+/** A grant that outlives its incident is a rank, and ranks are earned. */
+export const ELEVATION_MS_MAX = 60 * 60_000;
+
 /** The score that counts at `at`: the folded one, or the endorsed floor where that is higher and still stands. */
 export function effectiveScore(
   folded: Score,
@@ -84,6 +97,11 @@ export function ringFor(score: Score, isAttested: boolean): Ring {
   if (score >= RING_LINES[0] && isAttested) return 0;
   if (score >= RING_LINES[1]) return 1;
   return score >= RING_LINES[2] ? 2 : 3;
+}
+
+/** The inner one of two. */
+export function inner(a: Ring, b: Ring): Ring {
+  return Math.min(a, b) as Ring;
 }
 
 /** The outer one of two: less trust wins. */

@@ -5,13 +5,27 @@
  * N6. The first violation voids an endorsement. A violation is a denial by policy, ring or kill latch: an act outside the
  *     agent's bounds, attempted. Being too fast is refused and is none.
  * N7. Every demotion moves the trust epoch, so that no permit survives it. A promotion withdraws nothing.
+ * N8. An elevation opens a ring until its moment, never further in than the parent's, and no longer than the first violation.
+ *     Its end is a demotion. It earns nothing: the machine of `ring.machine.ts` does not know of it.
  */
 import type { Millis } from '../core/brand.ts';
 import { type MachineSnapshot, startMachine, stepMachine } from '../core/machine.ts';
+import { err, ok, type Result } from '../core/result.ts';
 import type { Action } from './action.ts';
 import type { Gate, GateAnswer, GateName } from './gate.ts';
 import { type RingEvent, type RingFacts, ringMachine } from './ring.machine.ts';
-import { type Endorsement, effectiveScore, outer, RING_RULES, type Ring, type RingRules, type Score } from './ring.ts';
+import {
+  ELEVATION_MS_MAX,
+  type Elevation,
+  type Endorsement,
+  effectiveScore,
+  inner,
+  outer,
+  RING_RULES,
+  type Ring,
+  type RingRules,
+  type Score,
+} from './ring.ts';
 
 /** What an act means for a ring: may it be taken back, and does it change anything at all? Unknown is `irreversible`. */
 export type ActKind = 'pure' | 'read' | 'reversible' | 'irreversible';
@@ -45,12 +59,23 @@ type Standing = {
   snapshot: MachineSnapshot<typeof ringMachine.logic>;
   isVoided: boolean;
   parent: string | undefined;
+  elevation: Elevation | undefined;
+  /** The ring that was last told (`onChange`). */
+  told: Ring;
 };
+
+/** Who would be lifted, and why not. */
+type ElevationRefused = { readonly code: 'ring.elevation_refused'; readonly message: string };
+
+/** Ancestors looked at; past them an agent stands in ring 3. */
+const ANCESTORS_MAX = 64;
 
 export class Rings {
   readonly #parts: RingParts;
   readonly #endorsements: ReadonlyMap<string, Endorsement>;
   readonly #standings = new Map<string, Standing>();
+  /** Who holds an elevation: few, and looked through whenever anybody is assessed. */
+  readonly #elevated = new Set<string>();
   #epoch = 0;
 
   constructor(parts: RingParts) {
@@ -78,7 +103,8 @@ export class Rings {
       }
       return;
     }
-    this.#standings.set(agent, { snapshot: startMachine(ringMachine).snapshot, isVoided: false, parent });
+    const { snapshot } = startMachine(ringMachine);
+    this.#standings.set(agent, { snapshot, isVoided: false, parent, elevation: undefined, told: 3 });
     this.#step(agent, { type: 'entered', at });
     const endorsement = this.#endorsements.get(agent);
     if (endorsement === undefined || at >= endorsement.expiresAt) return;
@@ -86,9 +112,33 @@ export class Rings {
     this.#step(agent, { type: 'endorsed', at, ...facts, parentRing: outer(facts.parentRing, endorsement.ring) });
   }
 
+  /** As of the last event, or assessment of anybody. */
   ringOf(agent: string): Ring {
-    const value = this.#standings.get(agent)?.snapshot.value;
-    return typeof value === 'string' ? (Number(value.slice('ring_'.length)) as Ring) : 3;
+    return this.#ringOf(agent, ANCESTORS_MAX);
+  }
+
+  /** Lifts an agent for a while (N8), or says why not. Whoever calls this has made sure that an operator grants it, and
+   *  records `ring.elevated`; a later grant replaces an earlier one. */
+  elevate(elevation: Elevation, at: Millis): Result<Elevation, ElevationRefused> {
+    const { agent, ring, until } = elevation;
+    const refuse = (message: string) => err({ code: 'ring.elevation_refused', message } as const);
+    this.assess(agent, at);
+    const standing = this.#standings.get(agent);
+    if (standing === undefined) return refuse(`expected an agent of this node, found ${agent}`);
+    if (until <= at || until > at + ELEVATION_MS_MAX) {
+      return refuse(`expected an end within ${ELEVATION_MS_MAX / 60_000} minutes, found ${until - at} ms`);
+    }
+    const { isAttested, parentRing } = this.#facts(agent, at);
+    if (ring === 0 && !isAttested)
+      return refuse(`expected the quorum's attestation of ${agent} for ring 0, found none`);
+    if (ring < parentRing)
+      return refuse(`expected ring ${parentRing} or outer, as ${standing.parent} stands, found ${ring}`);
+    if (ring >= this.ringOf(agent))
+      return refuse(`expected a ring further in than ${this.ringOf(agent)}, found ${ring}`);
+    standing.elevation = elevation;
+    this.#elevated.add(agent);
+    this.#tell(agent, at);
+    return ok(elevation);
   }
 
   scoreOf(agent: string, at: Millis): Score {
@@ -102,6 +152,7 @@ export class Rings {
     if (standing === undefined) return;
     if (ending === 'violated') {
       standing.isVoided = true;
+      this.#lower(agent); // N8
       this.#step(agent, { type: 'action.violated', at });
     }
     if (ending === 'clean') this.#step(agent, { type: 'action.clean', at });
@@ -110,6 +161,11 @@ export class Rings {
 
   /** Looks at the agent's facts as they are at `at`, and moves it if they say so. */
   assess(agent: string, at: Millis): void {
+    for (const lifted of this.#elevated) {
+      if (at < (this.#standings.get(lifted)?.elevation?.until ?? 0)) continue;
+      this.#lower(lifted); // N8
+      this.#tell(lifted, at);
+    }
     if (this.#standings.has(agent)) this.#step(agent, { type: 'assess', at, ...this.#facts(agent, at) });
   }
 
@@ -140,14 +196,35 @@ export class Rings {
     };
   }
 
+  #ringOf(agent: string, ancestors: number): Ring {
+    const standing = this.#standings.get(agent);
+    if (standing === undefined || ancestors === 0) return 3;
+    const earned = Number(String(standing.snapshot.value).slice('ring_'.length)) as Ring;
+    if (standing.elevation === undefined) return earned;
+    const parentRing = standing.parent === undefined ? 0 : this.#ringOf(standing.parent, ancestors - 1);
+    return outer(inner(earned, standing.elevation.ring), parentRing);
+  }
+
+  #lower(agent: string): void {
+    const standing = this.#standings.get(agent);
+    if (standing !== undefined) standing.elevation = undefined;
+    this.#elevated.delete(agent);
+  }
+
   #step(agent: string, event: RingEvent): void {
     const standing = this.#standings.get(agent);
     if (standing === undefined) return;
-    const from = this.ringOf(agent);
     standing.snapshot = stepMachine(ringMachine, standing.snapshot, event).snapshot;
+    this.#tell(agent, event.at as Millis);
+  }
+
+  /** Tells of a change of ring, and lets it reach the children. */
+  #tell(agent: string, at: Millis): void {
+    const standing = this.#standings.get(agent);
     const to = this.ringOf(agent);
-    if (from === to) return;
-    const at = event.at as Millis;
+    if (standing === undefined || standing.told === to) return;
+    const from = standing.told;
+    standing.told = to;
     const direction = to > from ? 'demoted' : 'promoted';
     if (direction === 'demoted') this.#epoch += 1;
     this.#parts.onChange?.({ agent, from, to, score: this.scoreOf(agent, at), at, direction });
