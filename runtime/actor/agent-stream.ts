@@ -2,10 +2,11 @@
 import { parseStreamId, type StreamId } from '../codec/record.ts';
 import { unwrap } from '../core/result.ts';
 import type { EventLog } from '../log/event-log.ts';
-import { AgentView, type Fact } from './agent-view.ts';
+import type { AgentView, Fact } from './agent-view.ts';
 import type { Implementation } from './implement.ts';
 import type { Emitted } from './protocol.ts';
 import { isAgentName } from './ref.ts';
+import { keptView } from './snapshots.ts';
 import { foldTo } from './turn-run.ts';
 import { type AgentPayload, payloadOf } from './vocabulary.ts';
 
@@ -31,7 +32,7 @@ export function* agentsIn(log: EventLog): Generator<string> {
 
 /** The view after every durable event. */
 export function viewOf(log: EventLog, agent: string): AgentView {
-  const view = new AgentView();
+  const view = keptView(log, agent);
   catchUp(log, streamOf(agent), view);
   return view;
 }
@@ -49,10 +50,14 @@ export function* factsIn(log: EventLog, stream: StreamId, from = 0): Generator<F
   }
 }
 
-/** What an agent's state is made of, in order; without the events of index `until` and later. */
-export function emittedBy(log: EventLog, agent: string, until = Number.POSITIVE_INFINITY): readonly Emitted[] {
+/** What an agent's state is made of, in order: after event `after` of its stream, before index `until` of the log. */
+export function emittedBy(
+  log: EventLog,
+  agent: string,
+  { after = -1, until = Number.POSITIVE_INFINITY }: { readonly after?: number; readonly until?: number } = {},
+): readonly Emitted[] {
   const emitted: Emitted[] = [];
-  for (const { type, payload, index } of factsIn(log, streamOf(agent))) {
+  for (const { type, payload, index } of factsIn(log, streamOf(agent), after + 1)) {
     if (index >= until) break;
     if (type !== 'agent.emitted') continue;
     const { name, data } = payload as AgentPayload<'agent.emitted'>;
@@ -63,6 +68,6 @@ export function emittedBy(log: EventLog, agent: string, until = Number.POSITIVE_
 
 /** An agent's state as the log has it, before the event of index `until`. Pure but for the reading. */
 export function stateAt(log: EventLog, implementation: Implementation, agent: string, until?: number): unknown {
-  const emitted = emittedBy(log, agent, until);
-  return foldTo(implementation, emitted, emitted.length);
+  const emitted = emittedBy(log, agent, until === undefined ? {} : { until });
+  return foldTo(implementation, { facts: emitted }, emitted.length);
 }

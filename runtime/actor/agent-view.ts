@@ -15,7 +15,7 @@ import { assert } from '../core/assert.ts';
 import { ABANDONED, type ActionAbandoned, type ActionDecided, type ActionSettled } from '../kernel/action-events.ts';
 import type { Outcome } from '../kernel/outcome.ts';
 import type { Recorded } from './protocol.ts';
-import type { AgentPayload } from './vocabulary.ts';
+import { AGENT_UPCASTS, type AgentPayload } from './vocabulary.ts';
 
 /** A record, as far as the fold needs it. */
 export type Fact = {
@@ -61,6 +61,9 @@ export function isParked({ parked, journal }: TurnMemory): boolean {
   if (parked === undefined) return false;
   return !parked.waits.some((wait) => journal.some((entry) => entry.ordinal === wait.ordinal));
 }
+
+/** A view as JSON: maps as lists of their entries. */
+export type ViewData = { readonly [member: string]: unknown };
 
 export class AgentView {
   started: Started | undefined;
@@ -113,6 +116,31 @@ export class AgentView {
     return memory;
   }
 
+  toData(): ViewData {
+    const { started, exited, isSuspended, version, emitted, incidents } = this;
+    const turns = [...this.turns].map(([id, memory]) => [
+      id,
+      { ...memory, doubts: [...memory.doubts], sent: [...memory.sent] },
+    ]);
+    const maps = Object.fromEntries(MAPS.map((name) => [name, [...this[name]]]));
+    return { started, exited, isSuspended, version, emitted, incidents, turns, ...maps };
+  }
+
+  /** The view that `toData` gave the data of. */
+  static fromData({ turns, ...data }: ViewData): AgentView {
+    const view = new AgentView();
+    const { started, exited, isSuspended, version, emitted, incidents } = data as unknown as AgentView;
+    Object.assign(view, { started, exited, isSuspended, version, emitted, incidents });
+    for (const name of MAPS) {
+      const map: Map<string, unknown> = view[name];
+      for (const [key, value] of data[name] as readonly [string, unknown][]) map.set(key, value);
+    }
+    for (const [id, memory] of turns as readonly [string, TurnData][]) {
+      view.turns.set(id, { ...view.turn(id), ...memory, doubts: new Map(memory.doubts), sent: new Set(memory.sent) });
+    }
+    return view;
+  }
+
   apply(fact: Fact): void {
     assert(fact.version === this.version + 1, 'V0: events of one stream, none left out');
     this.version = fact.version;
@@ -120,6 +148,14 @@ export class AgentView {
     if (step !== undefined && fact.payload !== undefined) step(this, fact.payload as never, fact);
   }
 }
+
+const MAPS = ['inbox', 'signals', 'outbox', 'timers', 'watches'] as const;
+
+/** JSON has no `undefined`: such members are left out, and are what a new memory has. */
+type TurnData = Omit<TurnMemory, 'doubts' | 'sent'> & {
+  readonly doubts: readonly [number, number][];
+  readonly sent: readonly string[];
+};
 
 type Step = (view: AgentView, payload: never, fact: Fact) => void;
 
@@ -249,3 +285,13 @@ function placeOf(note: Note) {
   const entry = { ordinal, name: String(name), digest: String(digest) };
   return { turn, ordinal, at, entry, told: told as unknown as readonly Recorded[] };
 }
+
+/** Stands for the code of the fold: another whenever any of it changes. */
+export const VIEW_CODE = [
+  AgentView,
+  ...Object.values(STEPS),
+  tell,
+  settle,
+  placeOf,
+  ...Object.values(AGENT_UPCASTS).flat(),
+].join('\n');

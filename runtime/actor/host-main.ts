@@ -5,6 +5,7 @@
 // biome-ignore lint/style/noRestrictedImports: this file is a process, and nothing but that.
 import process from 'node:process';
 import { assert } from '../core/assert.ts';
+import { watchCode } from './code-digest.ts';
 import { Host } from './host.ts';
 import type { Implementation } from './implement.ts';
 import type { ToHost } from './protocol.ts';
@@ -20,10 +21,11 @@ process.on('message', (message) => {
   else host.receive(message as ToHost);
 });
 
+const codeOf = watchCode();
 installStrictMode();
 const imported = (await import(module)) as Readonly<Record<string, unknown>>;
 const implementation = imported[name] as Implementation | undefined;
 assert(implementation?.contract !== undefined, `expected an implementation called ${name} in ${module}`);
-host = new Host([implementation], (message) => void process.send?.(message));
+host = new Host([implementation], (message) => void process.send?.(message), codeOf());
 host.announce();
 for (const message of early) host.receive(message);

@@ -2,18 +2,23 @@
  * What runs authors' code: turns of many agents of some implementations, and a cache of their states. It may vanish at any
  * moment; all that it knows can be folded again from what the node sends.
  */
+import type { JsonValue } from '../codec/json.ts';
 import { hasCode, messageOf } from '../core/errors.ts';
 import { err, ok, type Refusal, type Result } from '../core/result.ts';
 import type { Implementation } from './implement.ts';
 import { makeContext } from './make-context.ts';
-import type { FromHost, ToHost } from './protocol.ts';
+import type { FromHost, ToHost, TurnDone } from './protocol.ts';
 import { type Enter, foldTo, TurnRun } from './turn-run.ts';
 
 type Cached = { readonly emitted: number; readonly state: unknown };
 
+/** Facts between two states worth keeping. */
+const KEEP_FACTS = 256;
+
 export class Host {
   readonly #implementations: ReadonlyMap<string, Implementation>;
   readonly #send: (message: FromHost) => void;
+  readonly #code: string | undefined;
   readonly #turns = new Map<string, TurnRun>();
   /** The state at the last commit, and the one that the last turn proposed: the next turn's start tells which counts. */
   readonly #states = new Map<
@@ -21,7 +26,10 @@ export class Host {
     { readonly committed: Cached | undefined; readonly proposed: Cached | undefined }
   >();
 
-  constructor(implementations: readonly Implementation[], send: (message: FromHost) => void) {
+  /** `code` stands for all code that the implementations run: a state that other code has folded is no use here. Without it
+   *  no state is offered to be kept, and none that was kept is taken. */
+  constructor(implementations: readonly Implementation[], send: (message: FromHost) => void, code?: string) {
+    this.#code = code;
     this.#implementations = new Map(implementations.map((one) => [one.contract.name, one]));
     this.#send = send;
   }
@@ -62,6 +70,10 @@ export class Host {
       return;
     }
     const base = this.#baseOf(enter, implementation);
+    if (base === 'stale') {
+      this.#send({ type: 'stale', turn: enter.turn });
+      return;
+    }
     if (!base.ok) {
       fail(base.error.code, base.error.message);
       return;
@@ -72,6 +84,8 @@ export class Host {
       if (message.type === 'done') {
         const proposed = { emitted: run.emitted, state: run.state };
         this.#states.set(enter.agent, { committed: base.value, proposed });
+        this.#send(this.#kept(message, enter.start, run));
+        return;
       }
       this.#send(message);
     });
@@ -79,13 +93,20 @@ export class Host {
     void run.run(makeContext(run, implementation.contract));
   }
 
-  #baseOf(enter: Enter, implementation: Implementation): Result<Cached, Refusal> {
+  /** With the state, where enough has happened since it was last kept. */
+  #kept(done: TurnDone, start: number, { emitted, state }: TurnRun): TurnDone {
+    const code = this.#code;
+    if (code === undefined || Math.floor(emitted / KEEP_FACTS) === Math.floor(start / KEEP_FACTS)) return done;
+    return { ...done, kept: { code, emitted, state: state as JsonValue } };
+  }
+
+  #baseOf(enter: Enter, implementation: Implementation): Result<Cached, Refusal> | 'stale' {
     if (enter.history === undefined) {
       const cached = this.#states.get(enter.agent);
       const base = [cached?.proposed, cached?.committed].find((one) => one?.emitted === enter.start);
-      if (base !== undefined) return ok(base);
-      return err({ code: 'host.stale', message: `expected the state of ${enter.agent} after ${enter.start} facts` });
+      return base === undefined ? 'stale' : ok(base);
     }
+    if (enter.history.base !== undefined && enter.history.base.code !== this.#code) return 'stale';
     try {
       return ok({ emitted: enter.start, state: foldTo(implementation, enter.history, enter.start) });
     } catch (error) {

@@ -31,11 +31,14 @@ export interface Hosts {
   start(profile: HostProfile, listener: HostListener): HostProcess;
 }
 
+type InlineOptions = {
+  readonly strict?: boolean;
+  /** As `Host` takes it. */
+  readonly code?: string;
+};
+
 /** Hosts within this process, for tests: the same protocol, every message through JSON, no isolation at all. */
-export function inlineHosts(
-  implementations: readonly Implementation[],
-  options: { readonly strict?: boolean } = {},
-): Hosts {
+export function inlineHosts(implementations: readonly Implementation[], options: InlineOptions = {}): Hosts {
   if (options.strict ?? true) installStrictMode();
   let started = 0;
   return {
@@ -47,7 +50,7 @@ export function inlineHosts(
           if (!isOver) listener.heard(copy);
         });
       };
-      const host = new Host(implementations, said);
+      const host = new Host(implementations, said, options.code);
       host.announce();
       return {
         id: `inline ${++started}`,

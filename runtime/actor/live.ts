@@ -35,6 +35,10 @@ export type Live = {
   accepting: number;
   /** The host that has its state. */
   hostId: string | undefined;
+  /** A state that was kept is of no use to its code: all facts are folded until another is kept. */
+  mustFold: boolean;
+  /** The last event of its stream that a kept view has folded. */
+  keptVersion: number;
   status: 'ready' | 'restarting' | 'stopping';
   activeMs: number;
   readonly sending: Set<string>;

@@ -239,6 +239,7 @@ export class AgentNode implements AsyncDisposable, Receiver {
       if (!(error instanceof DeadlineError)) throw error;
       for (const live of roster.awake()) live.running?.abandon();
     }
+    for (const live of roster.awake()) this.#waking.keep(live);
     await this.#close(undefined);
   }
 

@@ -11,6 +11,11 @@ import type { JournalEntry } from './turn-journal.ts';
 /** A recorded fact of an agent. */
 export type Emitted = { readonly name: string; readonly data: JsonValue };
 
+/** What a state is folded from: all facts, or a state that was kept and the facts after it. */
+export type History = { readonly base?: KeptBase; readonly facts: readonly Emitted[] };
+/** The state after the first `emitted` facts, as the code with this digest folded it. */
+export type KeptBase = { readonly code: string; readonly emitted: number; readonly state: JsonValue };
+
 /** A recorded answer; after a wait, also what the wake brought: the time, and how many facts there were. */
 export type Recorded = JournalEntry<Outcome> & { readonly woken?: { readonly at: number; readonly emitted: number } };
 
@@ -27,8 +32,8 @@ export type ToHost =
       readonly at: number;
       /** How many facts the agent had when the turn began. */
       readonly start: number;
-      /** All its facts up to now; absent while the host is known to have folded `start` of them. */
-      readonly history?: readonly Emitted[];
+      /** Its facts up to now; absent while the host is known to have folded `start` of them. */
+      readonly history?: History;
       readonly journal: readonly Recorded[];
       /** What earlier segments of this turn have committed. */
       readonly committed: { readonly entries: number; readonly digest: string } | null;
@@ -48,6 +53,7 @@ export type FromHost =
   | TurnParked
   | TurnDone
   | TurnFailed
+  | TurnStale
   | TurnDiverged;
 
 /** The turn waits for the world: this is what for, and what it leaves to be committed. */
@@ -65,7 +71,12 @@ export type TurnDone = {
   readonly segment: Segment;
   /** Digest of the state after it. */
   readonly state: string;
+  /** The state itself, now and then: worth keeping. */
+  readonly kept?: KeptBase;
 };
+
+/** The host has no use for what it was given to fold from: it needs all of the facts. */
+export type TurnStale = { readonly type: 'stale'; readonly turn: string };
 
 export type TurnFailed = {
   readonly type: 'failed';

@@ -2,13 +2,14 @@
 
 import type { Accepted, TurnMemory } from './agent-view.ts';
 import type { Call } from './call-chain.ts';
-import type { Recorded, TurnDiverged, TurnDone, TurnFailed, TurnParked } from './protocol.ts';
+import type { Recorded, TurnDiverged, TurnDone, TurnFailed, TurnParked, TurnStale } from './protocol.ts';
 
 export type TurnEnd =
   | TurnDone
   | TurnParked
   | TurnFailed
   | TurnDiverged
+  | TurnStale
   /** Its host has ended under it: whose fault that was nobody knows. */
   | { readonly type: 'lost'; readonly incident: string; readonly code: string; readonly message: string }
   /** It is to be taken again, here or in another host, when nothing of it is under way. */
@@ -37,6 +38,8 @@ export class RunningTurn {
   #told: readonly Recorded[] = [];
   #forgotten = 0;
   readonly #abort = new AbortController();
+  /** What its host was given to begin from: nothing, because it has the state; a state that was kept; or every fact. */
+  given: 'nothing' | 'kept' | 'all' = 'all';
   operations: number;
   /** When its host was last heard. */
   heardMs: number;

@@ -2,6 +2,7 @@
 
 import { parseDid } from '../codec/did.ts';
 import type { JsonValue } from '../codec/json.ts';
+import { assert } from '../core/assert.ts';
 import type { Millis } from '../core/brand.ts';
 import { CodedError } from '../core/errors.ts';
 import { unwrap } from '../core/result.ts';
@@ -77,12 +78,13 @@ async function takeTurn(
     caller: { did: unwrap(parseDid('did:example:caller'), 'a DID'), agent: null, chain: [] },
     at: 1_700_000_000_000 as Millis,
     start: history.length,
-    history,
+    history: { facts: history },
     journal: [],
     committed: null,
   });
   const end = await promise;
   if (end.type === 'failed') throw new CodedError(end.code, end.message);
+  assert(end.type !== 'stale', 'a host that was given every fact needs no more');
   if (end.type === 'diverged') throw new CodedError('turn.stuck', `expected ${end.expected}, found ${end.found}`);
   const entries = end.segment.entries;
   const emitted = entries.flatMap((entry) => (entry.type === 'emit' ? [{ name: entry.name, data: entry.data }] : []));
@@ -93,7 +95,7 @@ async function takeTurn(
     left: entries.filter((entry) => entry.type !== 'emit'),
     asked,
     waits: end.type === 'park' ? end.waits : [],
-    state: foldTo(implementation, all, all.length),
+    state: foldTo(implementation, { facts: all }, all.length),
   };
 }
 

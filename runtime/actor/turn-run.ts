@@ -25,6 +25,7 @@ import {
   type Emitted,
   type Entry,
   type FromHost,
+  type History,
   nameOf,
   type Operation,
   type Segment,
@@ -249,7 +250,7 @@ export class TurnRun {
     this.#waits.delete(ordinal);
     if (woken !== undefined) {
       this.#now = woken.at as Millis;
-      this.#state = foldTo(this.#implementation, this.enter.history ?? [], woken.emitted);
+      this.#state = foldTo(this.#implementation, this.enter.history ?? { facts: [] }, woken.emitted);
       this.#emitted = woken.emitted;
     }
     resolve?.(outcome.type === 'ok' ? outcome : markNotOk(outcome));
@@ -314,10 +315,10 @@ export class TurnRun {
   }
 }
 
-/** The state after the first `count` facts. */
-export function foldTo(implementation: Implementation, history: readonly Emitted[], count: number): unknown {
-  let state = implementation.state();
-  for (const fact of history.slice(0, count)) state = evolve(implementation, state, fact);
+/** The state after the first `count` facts, of which `base` stands for some. */
+export function foldTo(implementation: Implementation, { base, facts }: History, count: number): unknown {
+  let state = base === undefined ? implementation.state() : base.state;
+  for (const fact of facts.slice(0, count - (base?.emitted ?? 0))) state = evolve(implementation, state, fact);
   return state;
 }
 

@@ -7,15 +7,18 @@ import { emittedBy } from './agent-stream.ts';
 import { type Accepted, isParked } from './agent-view.ts';
 import type { Due, Live } from './live.ts';
 import { laneOf, waitingOf } from './mailbox.ts';
-import type { Entry, Operation, TurnDone, TurnParked, Wait } from './protocol.ts';
+import type { Entry, History, Operation, TurnDone, TurnParked, Wait } from './protocol.ts';
 import { ENTRIES_PER_SEGMENT_MAX, RunningTurn, type TurnEnd } from './running-turn.ts';
 import { eventsOf, type NewAgentEvent } from './segment-events.ts';
 import type { Shell, Turns } from './shell.ts';
+import { keepState, keptState } from './snapshots.ts';
 import type { Exit } from './supervision.ts';
 import { armWaits } from './timers.ts';
 
 /** Failures of one turn before its message becomes a dead letter. */
 const ATTEMPTS_MAX = 3;
+
+const NEEDS_MORE = { code: 'host.stale', message: 'expected a turn from a host that was given every fact' };
 
 const TOO_MANY_ENTRIES = {
   code: 'turn.too_many_entries',
@@ -144,6 +147,9 @@ export class NodeTurns implements Turns {
     if (live.hostId !== hostId) pool.evict(live.hostId, known.agent);
     live.hostId = memory?.parked === undefined ? hostId : undefined;
     const { from, chain } = accepted;
+    const start = memory?.parked?.start ?? view.emitted;
+    const history = isFresh ? undefined : this.#historyOf(live, start);
+    turn.given = history === undefined ? 'nothing' : history.base === undefined ? 'all' : 'kept';
     pool.enter(hosted, turn, {
       type: 'enter',
       turn: turn.id,
@@ -153,12 +159,22 @@ export class NodeTurns implements Turns {
       body: accepted.body,
       caller: { did: accepted.did ?? records.didOf(from), agent: from, chain },
       at,
-      start: memory?.parked?.start ?? view.emitted,
-      ...(isFresh ? {} : { history: emittedBy(parts.log, known.agent) }),
+      start,
+      ...(history === undefined ? {} : { history }),
       journal: memory?.journal ?? [],
       committed: memory?.committed ?? null,
     });
     return turn;
+  }
+
+  /** What its state is folded from: as little as is known to do. */
+  #historyOf(live: Live, start: number): History {
+    const { log } = this.#shell.parts;
+    const { agent } = live.known;
+    const kept = live.mustFold ? undefined : keptState(log, agent, start);
+    if (kept === undefined) return { facts: emittedBy(log, agent) };
+    const { version, ...base } = kept;
+    return { base, facts: emittedBy(log, agent, { after: version }) };
   }
 
   /** What follows from the end of an attempt: whether the message is done with, or `undefined` to try again. */
@@ -187,6 +203,10 @@ export class NodeTurns implements Turns {
         await lives.exit(live, exit);
         return isOver ?? false;
       }
+      case 'stale':
+        live.hostId = undefined;
+        live.mustFold ||= turn.given === 'kept';
+        return turn.given === 'all' ? this.#failed(live, turn, NEEDS_MORE) : undefined;
       case 'interrupted':
         live.hostId = undefined;
         records.catchUp(live);
@@ -210,6 +230,10 @@ export class NodeTurns implements Turns {
     const payload = { turn: id, reply, emitted, state: end.state, late };
     await records.add(live, [...entries, { id: committed, type: 'turn.committed', payload }], accepted);
     inbox.answer(id, reply);
+    if (end.kept?.emitted === live.view.emitted) {
+      keepState(parts.log, live.known.agent, { ...end.kept, version: live.view.version });
+      live.mustFold = false;
+    }
     this.#afterSegment(live, end.segment.entries);
     return true;
   }
@@ -244,7 +268,6 @@ export class NodeTurns implements Turns {
     { code, message }: { code: string; message: string },
   ): Promise<true | undefined> {
     const attempt = (live.view.turns.get(turn.id)?.attempts ?? 0) + 1;
-    if (code === 'host.stale') live.hostId = undefined;
     const payload = { turn: turn.id, attempt, code, message };
     await this.#shell.records.add(live, [{ type: 'turn.failed', payload }], turn.accepted);
     if (attempt < ATTEMPTS_MAX) return undefined;

@@ -5,6 +5,7 @@ import type { Known, Live } from './live.ts';
 import { laneOf, Mailbox, waitingOf } from './mailbox.ts';
 import { agentName } from './ref.ts';
 import type { Shell, Waking } from './shell.ts';
+import { keepView, SNAPSHOT_EVENTS } from './snapshots.ts';
 import { armAll } from './timers.ts';
 
 const IDLE_MS = 120_000;
@@ -48,6 +49,8 @@ export class NodeWaking implements Waking {
       mustExit: false,
       accepting: 0,
       hostId: undefined,
+      mustFold: false,
+      keptVersion: view.version,
       status: 'ready',
       activeMs: parts.clock.monotonicMs(),
       sending: new Set(),
@@ -82,11 +85,19 @@ export class NodeWaking implements Waking {
     });
   }
 
+  /** Keeps the view of an agent to which much has happened, for the next time. */
+  keep(live: Live): void {
+    if (live.view.version - live.keptVersion < SNAPSHOT_EVENTS) return;
+    keepView(this.#shell.parts.log, live.known.agent, live.view);
+    live.keptVersion = live.view.version;
+  }
+
   close(): void {
     this.#sweep?.[Symbol.dispose]();
   }
 
   #putAway(live: Live): void {
+    this.keep(live);
     this.#shell.pool.evict(live.hostId, live.known.agent);
     live.known.live = undefined;
   }
