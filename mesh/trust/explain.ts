@@ -4,7 +4,7 @@ import type { EventLog } from '../../runtime/log/event-log.ts';
 import { GRAINS_PER_UNIT, QUARTERS_PER_UNIT } from './decay.ts';
 import { readEvidence } from './evidence.ts';
 import { NO_TRUST, type TrustState } from './projection.ts';
-import { TRUST_FORMULA, type Tier } from './rules.ts';
+import { type Tier, TRUST_FORMULA } from './rules.ts';
 import { type Scored, score } from './score.ts';
 import { take } from './shelf.ts';
 import { type Evidence, NEWCOMER, type Subject, sponsorOf, weightOf, witness } from './standing.ts';

@@ -107,7 +107,8 @@ function ownScore(account: Account, { good, badGrains, limit, moment }: Facts): 
   const bound = (grains: number): number => lowerBound(grains + hope, badGrains + prior - hope);
   const few = Math.min(FEW_PARTIES_SCORE, bound(good.all));
   const raw = good.parties < PARTIES_MIN ? few : Math.max(few, bound(good.shared));
-  return account.lastGood === null ? raw : faded(raw, moment - account.lastGood, SILENCE_HALF_LIFE_MS);
+  if (account.lastGood === null) return raw;
+  return Math.max(bound(0), faded(raw, moment - account.lastGood, SILENCE_HALF_LIFE_MS)); // silence leaves nobody below new
 }
 
 const BITS_18 = 2 ** 18;

@@ -63,7 +63,10 @@ export class Trust {
   /** The same for an agent that this node hosts, by its name. */
   verifyAgent(agent: string, required: Required): Result<Verified, Refusal> {
     const { state, size: asOf } = this.#caughtUp();
-    return verify({ state, asOf, subject: this.subjectOfAgent(agent), open: take(state.roster.hosted, agent)?.open ?? [] }, required);
+    return verify(
+      { state, asOf, subject: this.subjectOfAgent(agent), open: take(state.roster.hosted, agent)?.open ?? [] },
+      required,
+    );
   }
 
   /** A newcomer is known by the DID that its node acts under. */
