@@ -13,6 +13,7 @@ export { didDocument } from './did-document.ts';
 // Identities
 export { formatDidMesh, isDidMesh, parseDidMesh } from './did-mesh.ts';
 export { Directory, type Learned } from './directory.ts';
+export type { NodeCard, NodeLoad } from './discovery.ts';
 export { splitFrame, verifyFrame } from './frame.ts';
 // Handshake and sessions
 export { HalfOpen } from './half-open.ts';
@@ -74,6 +75,7 @@ export {
   sealMessagesAsBundle,
 } from './message.ts';
 export { type NatsPermissions, type NatsUser, natsConfig, natsPermissions } from './nats-config.ts';
+export { answerDiscovery } from './nats-discovery.ts';
 export { type LinkOptions, NatsLink, PACE, type Pace } from './nats-link.ts';
 export type { NatsServer } from './nats-server.ts';
 export { connectNats, type NatsOptions, type NatsTransport } from './nats-transport.ts';

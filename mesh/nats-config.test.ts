@@ -12,14 +12,30 @@ const random = seededRandom('config');
 const [node, login] = [generateKeyPair(random), generateKeyPair(random)];
 const self = nodeToken(didOf(node));
 
-test('P1, P2, P3: what a node may do, word for word', () => {
-  expect(natsPermissions(realm, self, false)).toEqual({
+test('P1 to P6: what a node may do, word for word', () => {
+  expect(natsPermissions(realm, self, { mayControl: false })).toEqual({
     publish: ['hand', 'ask', 'tell', 'answer']
       .map((lane) => ['m1', 'acme', lane, '*', self].join('.'))
-      .concat(['beat', 'revoke'].map((lane) => ['m1', 'acme', lane, 'all', self].join('.'))),
-    subscribe: [['m1', 'acme', '*', self, '*'].join('.'), ['m1', 'acme', '*', 'all', '*'].join('.'), `_I.${self}.>`],
+      .concat(['beat', 'revoke'].map((lane) => ['m1', 'acme', lane, 'all', self].join('.')))
+      .concat('_INBOX.>'),
+    subscribe: [
+      ['m1', 'acme', '*', self, '*'].join('.'),
+      ['m1', 'acme', '*', 'all', '*'].join('.'),
+      `_I.${self}.>`,
+      ...['PING', 'INFO', 'STATS'].flatMap((verb) => [
+        `$SRV.${verb}`,
+        `$SRV.${verb}.ringmesh`,
+        `$SRV.${verb}.ringmesh.${self}`,
+      ]),
+    ],
   });
-  expect(natsPermissions(realm, self, true).publish).toContain(['m1', 'acme', 'control', '*', self].join('.'));
+  const { publish } = natsPermissions(realm, self, { mayControl: true, hasMailbox: true });
+  expect(publish).toContain(['m1', 'acme', 'control', '*', self].join('.'));
+  expect(publish.slice(-3)).toEqual([
+    `_M.acme.*.${self}`,
+    `$JS.API.CONSUMER.MSG.NEXT.mailbox-${self}.node`,
+    `$JS.ACK.mailbox-${self}.node.>`,
+  ]);
 });
 
 test('a configuration has one user per node, by nkey, and no secret', () => {
@@ -44,6 +60,12 @@ test('TLS and JetStream are in it when asked for; without TLS there is a place f
   expect(full).toMatch(/^ {2}verify: true$/m);
   expect(full).toMatch(/^jetstream: \{ store_dir: "\/var\/lib\/nats" \}$/m);
   expect(full).toMatch(/^ {4}jetstream: enabled$/m);
+});
+
+test('operators’ tools find nodes and make mailboxes, and say nothing in the realm (P5, P6)', () => {
+  const config = natsConfig({ listen: '127.0.0.1:4222', realm, users: [], operators: [login.publicKey] });
+  expect(config).toContain('publish: { allow: ["$SRV.>","$JS.API.>"] }');
+  expect(config).toContain('subscribe: { allow: ["_INBOX.>"] }');
 });
 
 test('a path that could say something else to the server is a bug', () => {

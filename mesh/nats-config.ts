@@ -5,11 +5,15 @@
  * P1. A node publishes under its own token only; so the broker vouches for the sender of everything.
  * P2. A node listens to what is sent to it, to what is sent to all, and to its own inbox: nobody reads another's mail.
  * P3. The control lane needs a grant of its own.
- * P4. What is not allowed is refused: JetStream's and the system's subjects, other realms, `_INBOX`.
+ * P4. What is not allowed is refused: JetStream's and the system's subjects, other realms, listening at `_INBOX`.
+ * P5. A node is found by service discovery, and answers to `_INBOX`, where only operators listen.
+ * P6. Where there are mailboxes, a node leaves letters under its own token, takes its own, and makes no stream or consumer:
+ *     who makes those can have everybody's subjects kept, or delivered where he likes.
  */
 import { formatDidKey } from '../runtime/codec/did-key.ts';
 import type { PublicKey } from '../runtime/codec/ed25519.ts';
 import { assert } from '../runtime/core/assert.ts';
+import { VERBS } from './discovery.ts';
 import { formatUserNkey } from './nkey.ts';
 import { ALL, LANES, type NodeToken, nodeToken, type Realm, subject } from './subject.ts';
 
@@ -25,14 +29,34 @@ export type NatsUser = {
 
 export type NatsPermissions = { readonly publish: readonly string[]; readonly subscribe: readonly string[] };
 
-/** What one node may do (P1–P4). */
-export function natsPermissions(realm: Realm, self: NodeToken, mayControl: boolean): NatsPermissions {
+/** What one node may do (P1–P6). */
+export function natsPermissions(
+  realm: Realm,
+  self: NodeToken,
+  { mayControl, hasMailbox = false }: { readonly mayControl: boolean; readonly hasMailbox?: boolean },
+): NatsPermissions {
   const lanes = LANES.filter((lane) => mayControl || lane !== 'control');
+  const mailbox = [subject.leaveLetters(realm, self), subject.pull(self), subject.acknowledge(self)];
   return {
-    publish: lanes.map((lane) => subject.leaving(realm, lane, self)),
-    subscribe: [subject.arriving(realm, self), subject.arriving(realm, ALL), subject.inbox(self)],
+    publish: [
+      ...lanes.map((lane) => subject.leaving(realm, lane, self)),
+      subject.operatorInboxes,
+      ...(hasMailbox ? mailbox : []),
+    ],
+    subscribe: [
+      subject.arriving(realm, self),
+      subject.arriving(realm, ALL),
+      subject.inbox(self),
+      ...VERBS.flatMap((verb) => subject.discovery(verb, self)),
+    ],
   };
 }
+
+/** What operators' tools may do: find nodes, and make mailboxes. They hear and say nothing in the realm itself. */
+const OPERATOR: NatsPermissions = {
+  publish: [subject.discoveryAll, subject.jetStream('>')],
+  subscribe: [subject.operatorInboxes],
+};
 
 /** Files in PEM. With `ca`, a client must show a certificate of that authority. */
 export type NatsTls = { readonly cert: string; readonly key: string; readonly ca?: string };
@@ -43,10 +67,13 @@ export function natsConfig(config: {
   readonly listen: string;
   readonly realm: Realm;
   readonly users: readonly NatsUser[];
+  /** The nkeys of operators' tools. */
+  readonly operators?: readonly PublicKey[];
   readonly tls?: NatsTls;
   readonly jetStreamDirectory?: string;
 }): string {
-  const { listen, realm, users, tls, jetStreamDirectory } = config;
+  const { listen, realm, users, operators = [], tls, jetStreamDirectory } = config;
+  const hasMailbox = jetStreamDirectory !== undefined;
   assert(/^[a-z0-9.:[\]-]{1,255}$/i.test(listen), 'natsConfig: host:port');
   return [
     '# Written by ringmesh: one user per node of the realm.',
@@ -61,7 +88,11 @@ export function natsConfig(config: {
     `  ${JSON.stringify(realm)}: {`,
     ...(jetStreamDirectory === undefined ? [] : ['    jetstream: enabled']),
     '    users: [',
-    ...users.flatMap((user) => userLines(realm, user)),
+    ...users.flatMap(({ node, login, mayControl }) => {
+      const did = formatDidKey(node);
+      return userLines(did, login, natsPermissions(realm, nodeToken(did), { mayControl, hasMailbox }));
+    }),
+    ...operators.flatMap((login) => userLines('an operator', login, OPERATOR)),
     '    ]',
     '  }',
     '}',
@@ -83,11 +114,9 @@ function quoted(path: string): string {
   return `"${path}"`;
 }
 
-function userLines(realm: Realm, { node, login, mayControl }: NatsUser): readonly string[] {
-  const did = formatDidKey(node);
-  const { publish, subscribe } = natsPermissions(realm, nodeToken(did), mayControl);
+function userLines(who: string, login: PublicKey, { publish, subscribe }: NatsPermissions): readonly string[] {
   return [
-    `      # ${did}`,
+    `      # ${who}`,
     '      {',
     `        nkey: ${formatUserNkey(login)}`,
     '        permissions: {',

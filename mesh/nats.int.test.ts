@@ -140,7 +140,20 @@ describe.each(brokerBinaries(process.env['RINGMESH_NATS_SERVERS']))('%s', (binar
       subject.arriving(realm, nodeToken(victim.did)),
       subject.message(realm, 'ask', { to: nodeToken(victim.did), from: nodeToken(spy.did) }),
       subject.inbox(nodeToken(victim.did)),
-      ...['>', '*', '*.>', '_I.>', '_INBOX.>', '$SYS.>', '$JS.>', '*.acme.>', '*.*.*.*.*', '$SRV.>'],
+      ...[
+        '>',
+        '*',
+        '*.>',
+        '_I.>',
+        '_INBOX.>',
+        '$SYS.>',
+        '$JS.>',
+        '*.acme.>',
+        '*.*.*.*.*',
+        '$SRV.>',
+        '_INBOX.*',
+        '_M.>',
+      ],
     ];
     for (const pattern of tapped) {
       const refused = Promise.withResolvers<string>();
@@ -160,7 +173,8 @@ describe.each(brokerBinaries(process.env['RINGMESH_NATS_SERVERS']))('%s', (binar
     for (const address of [
       '$SYS.REQ.SERVER.PING',
       '$JS.API.INFO',
-      '_INBOX.x',
+      '$SRV.PING',
+      subject.letter(realm, { to, from }),
       subject.absence(to, 'ask', from),
       subject.message(other, 'ask', { to, from }),
       `${subject.message(realm, 'ask', { to, from })}.x`,

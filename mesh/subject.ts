@@ -3,6 +3,8 @@
  *
  *     m1.<realm>.<lane>.<to>.<from>        one node to one node; to `all` where everybody listens
  *     _I.<self>.<lane>.<to>                the private inbox, where the broker says that nobody was listening
+ *     _M.<realm>.<to>.<from>               a letter for a node that is away, kept by its mailbox: a stream of the broker
+ *     $SRV.<verb>[.ringmesh[.<self>]]      service discovery (ADR-32 of NATS), answered to `_INBOX.…`
  *
  * A node's token is a hash of its DID in base32, so no text from outside is ever part of a subject: no dot, no wildcard, no
  * white space, no CR LF. The sender stands last, so that one rule of the broker pins it: whoever publishes for a node must
@@ -53,7 +55,40 @@ export const subject = {
   inboxPrefix: (self: NodeToken): Subject => `_I.${self}` as Subject,
   inbox: (self: NodeToken): Subject => `_I.${self}.>` as Subject,
   absence: (self: NodeToken, lane: Lane, to: NodeToken): Subject => `_I.${self}.${lane}.${to}` as Subject,
+  /** Where the broker hands over what a mailbox holds. */
+  pulled: (self: NodeToken, number: number): Subject => `_I.${self}.mailbox.${number}` as Subject,
+  /** All requests to one node. */
+  asked: (realm: Realm, self: NodeToken): Subject => `m1.${realm}.ask.${self}.*` as Subject,
+  letter: (realm: Realm, { to, from }: { to: NodeToken; from: NodeToken }): Subject =>
+    `_M.${realm}.${to}.${from}` as Subject,
+  /** All letters to one node, and all that one node may leave anywhere. */
+  letters: (realm: Realm, to: NodeToken): Subject => `_M.${realm}.${to}.*` as Subject,
+  leaveLetters: (realm: Realm, from: NodeToken): Subject => `_M.${realm}.*.${from}` as Subject,
+  /** JetStream's own subjects about one mailbox: its stream and the one consumer have these names. */
+  streamName: (to: NodeToken): string => `mailbox-${to}`,
+  consumerName: 'node',
+  jetStream: (verb: string): Subject => `$JS.API.${verb}` as Subject,
+  pull: (to: NodeToken): Subject => `$JS.API.CONSUMER.MSG.NEXT.mailbox-${to}.node` as Subject,
+  acknowledge: (to: NodeToken): Subject => `$JS.ACK.mailbox-${to}.node.>` as Subject,
+  /** How discovery calls every node of every realm. */
+  serviceName: 'ringmesh',
+  discovery: (verb: string, self: NodeToken): readonly Subject[] =>
+    [`$SRV.${verb}`, `$SRV.${verb}.ringmesh`, `$SRV.${verb}.ringmesh.${self}`] as unknown as readonly Subject[],
+  discoveryAll: '$SRV.>' as Subject,
+  /** Where answers to discovery go, and where only operators' tools listen. */
+  operatorInboxes: '_INBOX.>' as Subject,
 };
+
+/** Who left a letter; `undefined` for a text that `subject.letter` would not have built. */
+export function parseLetterSubject(text: string): { readonly to: NodeToken; readonly from: NodeToken } | undefined {
+  const [, to, from] = LETTER.exec(text) ?? [];
+  return to === undefined || from === undefined ? undefined : { to: to as NodeToken, from: from as NodeToken };
+}
+
+/** Whether it is the inbox of an operator's tool, and nothing else. */
+export function isOperatorInbox(text: string): boolean {
+  return OPERATOR_INBOX.test(text);
+}
 
 /** Heartbeats and revocations are for everybody; nothing else is. */
 export function isForAll(lane: Lane): boolean {
@@ -76,6 +111,8 @@ export function parseAbsenceSubject(text: string): { readonly lane: Lane; readon
 }
 
 const MESSAGE = /^m1\.[a-z0-9-]{1,32}\.([a-z]+)\.([a-z2-7]{32}|all)\.([a-z2-7]{32})$/;
+const LETTER = /^_M\.[a-z0-9-]{1,32}\.([a-z2-7]{32})\.([a-z2-7]{32})$/;
+const OPERATOR_INBOX = /^_INBOX(?:\.[A-Za-z0-9_-]{1,64}){1,4}$/;
 const ABSENCE = /^_I\.[a-z2-7]{32}\.([a-z]+)\.([a-z2-7]{32}|all)$/;
 
 function isLane(text: string): text is Lane {
