@@ -89,7 +89,8 @@ export class Delegations {
     }
     const isExact = kept.chain.length === cids.length && kept.chain.every(({ cid }, n) => cid === cids[n]);
     if (!isExact) return err({ code: 'delegation.broken_chain', message: `expected the chain of ${last}, root first` });
-    return this.#verify(kept, invocation, at, view);
+    const composed = this.#composed(kept);
+    return composed.ok ? verifyUse(composed.value, invocation, at, view) : composed;
   }
 
   /** The first chain of the acting agent that allows the act; else why the nearest one does not. */
@@ -98,13 +99,17 @@ export class Delegations {
       code: 'delegation.none',
       message: `expected a delegation to ${invocation.agent}, found none`,
     };
-    for (const cid of this.#byAudience.get(invocation.agent)?.values().take(CHAINS_TRIED_MAX) ?? []) {
+    let tried = 0;
+    for (const cid of this.#byAudience.get(invocation.agent) ?? []) {
       const kept = this.#kept.get(cid);
       if (kept === undefined) continue;
-      const verified = this.#verify(kept, invocation, at, view);
+      const composed = this.#composed(kept);
+      const verified = composed.ok ? verifyUse(composed.value, invocation, at, view) : composed;
       if (verified.ok) return verified;
       const isNearer = nearest.code === 'delegation.none' || nearest.code === 'delegation.other_command';
       if (isNearer) nearest = verified.error;
+      if (composed.ok) tried += 1; // those that were revoked cost nothing, and must not stand in the way
+      if (tried >= CHAINS_TRIED_MAX) break;
     }
     return err(nearest);
   }
@@ -122,11 +127,15 @@ export class Delegations {
     }
   }
 
-  #verify(kept: Kept, invocation: Invocation, at: Millis, view: DelegationView): Result<Grant, Refusal> {
+  /** S2. What was revoked stays so. */
+  #composed(kept: Kept): Result<Composed, Refusal> {
     const epoch = this.#parts.epoch();
-    if (kept.composed.epoch !== epoch) kept.composed = { epoch, result: composeChain(kept.chain, this.#parts) }; // S2
-    const { result } = kept.composed;
-    return result.ok ? verifyUse(result.value, invocation, at, view) : result;
+    const { composed } = kept;
+    const isOver = !composed.result.ok && composed.result.error.code === 'delegation.revoked';
+    if (composed.epoch !== epoch && !isOver) {
+      kept.composed = { epoch, result: composeChain(kept.chain, this.#parts) };
+    }
+    return kept.composed.result;
   }
 
   #chainFor(delegation: Delegation): Result<readonly Delegation[], Refusal> {
