@@ -14,5 +14,7 @@ export {
   TestNode,
   type TestNodeOptions,
 } from './actor/test-kit.ts';
+// Several of them, and a wire that fails
+export { TestMesh, type WireFaults } from './actor/test-mesh.ts';
 // Time and chance that repeat
 export { ManualClock, seededRandom } from './core/simulation.ts';

@@ -10,7 +10,7 @@ import { allowList } from '../kernel/allow-list.ts';
 import type { Gates } from '../kernel/gate.ts';
 import type { EventLog } from '../log/event-log.ts';
 import { MemoryWorld } from '../log/memory-log.ts';
-import { stateAt } from './agent-stream.ts';
+import { stateAt, viewOf } from './agent-stream.ts';
 import type { ContractSpec } from './contract.ts';
 import { type Duration, toMillis } from './duration.ts';
 import { type Hosts, inlineHosts } from './hosts.ts';
@@ -159,6 +159,11 @@ export class TestNode implements AsyncDisposable {
   /** Whether the node has ended by a fault, such as a loss of power. */
   get hasFailed(): boolean {
     return this.#log?.stopped !== undefined;
+  }
+
+  /** What an agent of this node answers; `undefined` for one that it does not have. */
+  contractOf(agent: string): string | undefined {
+    return viewOf(this.log, agent).started?.contract;
   }
 
   /** How often it was opened. */
