@@ -112,9 +112,10 @@ export function strikesAt({ strikes, struckAt }: Pick<Standing, 'strikes' | 'str
 
 /** What a piece of evidence weighs, in quarters of a unit. */
 export function weightOf(evidence: Evidence, before: Standing): number {
-  if (evidence.type === 'endorsed') return 0;
-  const stake = STAKES[evidence.risk];
+  const stake = evidence.type === 'endorsed' ? 0 : STAKES[evidence.risk];
   switch (evidence.type) {
+    case 'endorsed':
+      return 0;
     case 'good':
       return evidence.isVerified ? stake * QUARTERS_PER_UNIT : stake;
     case 'failed':

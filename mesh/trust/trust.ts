@@ -51,7 +51,7 @@ export class Trust {
 
   /** For rings: the score of an agent that this node hosts, all its work together. */
   scoreOf(agent: string, at: Millis): number {
-    return score(this.state.ledger, { subject: this.subjectOfAgent(agent), at }).score;
+    return agentScore({ state: this.state, node: this.#log.did, agent, at });
   }
 
   /** Whether somebody is trusted enough. `trust.unsponsored` · `trust.too_low` · `trust.too_exposed` */
@@ -71,7 +71,7 @@ export class Trust {
 
   /** A newcomer is known by the DID that its node acts under. */
   subjectOfAgent(agent: string): Subject {
-    return take(this.state.roster.hosted, agent)?.subject ?? subjectOf(agent, this.#log.did);
+    return subjectOfAgent(this.state, agent, this.#log.did);
   }
 
   /** Keeps a snapshot for the next start. Losing it costs time and nothing else. */
@@ -81,13 +81,25 @@ export class Trust {
 
   #caughtUp(): Folded<TrustState> {
     const { size } = this.#log;
-    let { state, size: from } = this.#folded;
-    if (from === size) return this.#folded;
-    for (const record of this.#log.read(from, size)) state = trustProjection.evolve(state, record, this.#log);
-    from = size;
+    if (this.#folded.size === size) return this.#folded;
+    let { state } = this.#folded;
+    for (const record of this.#log.read(this.#folded.size, size))
+      state = trustProjection.evolve(state, record, this.#log);
     this.#folded = { state, size };
     return this.#folded;
   }
+}
+
+/** The score of an agent that a node hosts, in any state of the fold: what rings were told when they are folded again. */
+export function agentScore(asked: {
+  readonly state: TrustState;
+  /** The DID of the node's log. */
+  readonly node: Did;
+  readonly agent: string;
+  readonly at: Millis;
+}): number {
+  const { state, node, agent, at } = asked;
+  return score(state.ledger, { subject: subjectOfAgent(state, agent, node), at }).score;
 }
 
 /** Whom it is about, as of which state, and what it has under way here. */
@@ -124,4 +136,8 @@ export function verify(
     }
   }
   return ok({ ...scored, asOf });
+}
+
+function subjectOfAgent(state: TrustState, agent: string, node: Did): Subject {
+  return take(state.roster.hosted, agent)?.subject ?? subjectOf(agent, node);
 }
