@@ -13,11 +13,17 @@ import { decide } from './decide.ts';
 /** An answer as far as a record of it goes. */
 export type Answer = { readonly verdict: Verdict; readonly code: string; readonly rule?: string };
 
-/** A request that was made, what was answered, and what it belongs together with. */
-export type Asked = { readonly request: PolicyRequest; readonly before: Answer; readonly group?: string | undefined };
+/** A request that was made, what was answered, what it belongs together with, and where its record is. */
+export type Asked = {
+  readonly request: PolicyRequest;
+  readonly before: Answer;
+  readonly group?: string | undefined;
+  readonly index?: number;
+};
 
 export type Difference = {
   readonly request: string;
+  readonly index?: number;
   readonly agent: string;
   readonly tool: string;
   readonly before: Answer;
@@ -51,23 +57,24 @@ export function whatIf(
   before: Bundle | undefined,
   after: Bundle | undefined,
 ): WhatIf {
-  return compareAnswers(asked(requests, before), (request) => decide(after, request));
+  return compareAnswers(asked(requests, before), ({ request }) => decide(after, request));
 }
 
 /** Answers again what was asked, and tells the differences. */
-export function compareAnswers(all: Iterable<Asked>, answer: (request: PolicyRequest) => PolicyDecision): WhatIf {
+export function compareAnswers<T extends Asked>(all: Iterable<T>, answer: (asked: T) => PolicyDecision): WhatIf {
   const newly = { deny: new Count(), escalate: new Count(), allow: new Count() };
   const diverged = new Set<string>();
   const differences: Difference[] = [];
   let [compared, same, counterfactual] = [0, 0, 0];
   let isLaxer = false;
-  for (const { request, before, group } of all) {
+  for (const one of all) {
+    const { request, before, group, index } = one;
     if (group !== undefined && diverged.has(group)) {
       counterfactual++;
       continue;
     }
     compared++;
-    const after = answer(request);
+    const after = answer(one);
     if (before.verdict === after.verdict) {
       same++;
       continue;
@@ -77,7 +84,8 @@ export function compareAnswers(all: Iterable<Asked>, answer: (request: PolicyReq
     isLaxer ||= compareVerdicts(after.verdict, before.verdict) > 0;
     if (differences.length < DIFFERENCES_MAX) {
       const { subject, action, id } = request;
-      differences.push({ request: id, agent: subject.name, tool: action.tool, before, after });
+      const at = index === undefined ? {} : { index };
+      differences.push({ request: id, ...at, agent: subject.name, tool: action.tool, before, after });
     }
   }
   const [deny, escalate, allow] = [newly.deny.told, newly.escalate.told, newly.allow.told];

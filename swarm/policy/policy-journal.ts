@@ -118,8 +118,10 @@ export function activations(log: EventLog): readonly Activation[] {
     .map((record) => ({ ...(jsonOf(record, log) as unknown as Omit<PolicyActivated, 'type'>), index: record.index }));
 }
 
+type BundleSource = Pick<EventLog, 'readStream' | 'blob'>;
+
 /** The bundles whose bytes are in a log, by the digests that its decisions name. */
-export function recordedBundles(log: EventLog): (digest: DigestText) => Bundle | undefined {
+export function recordedBundles(log: BundleSource): (digest: DigestText) => Bundle | undefined {
   const records = [...log.readStream(STREAM)].filter(({ type }) => type === STORED);
   const places = new Map(records.map((record) => [digestOf(record), record]));
   const opened = new Map<DigestText, Bundle | undefined>();
@@ -136,7 +138,7 @@ function digestOf({ payload }: LogRecord): DigestText | undefined {
   return payload.type === 'bytes' ? digestText(sha256(payload.bytes)) : undefined;
 }
 
-function bundleOf({ payload }: LogRecord, digest: DigestText, log: EventLog): Bundle | undefined {
+function bundleOf({ payload }: LogRecord, digest: DigestText, log: BundleSource): Bundle | undefined {
   const bytes =
     payload.type === 'bytes' ? payload.bytes : payload.type === 'blob' ? log.blob(payload.digest) : undefined;
   const bundle = bytes === undefined ? undefined : parseBundle(bytes);
