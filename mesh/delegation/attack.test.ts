@@ -1,4 +1,8 @@
-/** What an enemy may try with delegations, each row refused with its code. */
+/**
+ * What an enemy may try with delegations, each row refused with its code.
+ *
+ * Long because one table shows all that was tried.
+ */
 import { describe, expect, test } from 'vitest';
 import { sign } from '../../runtime/codec/ed25519.ts';
 import { canonicalJson } from '../../runtime/codec/json.ts';

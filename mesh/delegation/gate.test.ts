@@ -204,7 +204,7 @@ test('what was given and revoked is known again after a restart, from the log al
   expect(revocations.heardAt).toBe(0);
 });
 
-test('K2: of 1,000 interleavings of a revocation with an act, none acts after it', async () => {
+test('of 1,000 interleavings of a revocation with an act, none acts after it', async () => {
   const ended = { ok: 0, stale: 0, denied: 0 };
   const { realm, starts, perform } = await aDesk('interleaving');
   const draw = realm.random.stream('moments');

@@ -45,6 +45,7 @@ const BY_CODE: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
 
 /** By what stands before the first dot. */
 const BY_SUBJECT: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
+  ['delegation', 2],
   ['did', 2],
   ['input', 2],
   ['key', 2],
@@ -53,7 +54,9 @@ const BY_SUBJECT: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['usage', 2],
   ['anchor', 5],
   ['checkpoint', 5],
+  ['jwt', 5],
   ['note', 5],
   ['proof', 5],
   ['record', 5],
+  ['statement', 5],
 ]);

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { CodedError, hasCode } from '../../runtime/core/errors.ts';
+import { delegationGroup } from './delegation/group.ts';
 import { EXIT_CODES } from './exit-code.ts';
 import { keysGroup } from './keys/group.ts';
 import { logGroup } from './log/group.ts';
@@ -13,6 +14,7 @@ import { Interrupted, type Shell } from './shell.ts';
 
 /** The groups of commands, in the order of `--help`. A group adds its commands to the program, and loads no command's code. */
 const GROUPS: readonly ((program: Command, shell: Shell) => void)[] = [
+  delegationGroup,
   keysGroup,
   logGroup,
   machineGroup,
