@@ -5,13 +5,16 @@
  *     between two.
  * H2. What cannot be opened changes nothing but what `fault` says.
  * H3. An older version is refused, unless the host says that it means to go back.
+ * H4. While `open` reads a bundle, however long it takes, decisions go on under the one in force.
  *
  * It records nothing: `load` checks and returns an event; the host appends that, and then activates.
  */
 import type { DigestText } from '../../runtime/codec/record.ts';
+import type { Clock } from '../../runtime/core/clock.ts';
 import { err, ok, type Result } from '../../runtime/core/result.ts';
+import { inSlices } from '../slices.ts';
 import type { Bundle } from './bundle.ts';
-import { type BundleKeys, type BundleRefusal, openBundle } from './signed.ts';
+import { type BundleKeys, type BundleRefusal, openBundle, openSliced } from './signed.ts';
 
 export const POLICY_EVENTS = { activated: 'policy.activated', rejected: 'policy.rejected' } as const;
 
@@ -58,8 +61,22 @@ export class BundleHolder {
     return this.#fault;
   }
 
+  /** Checks a bundle at once: some seconds, where there are thousands of rules. */
   load(file: Uint8Array, options: LoadOptions): Result<Loaded, PolicyRejected> {
-    const opened = openBundle(file, options.keys, options.quorum);
+    return this.#loaded(openBundle(file, options.keys, options.quorum), options);
+  }
+
+  /** The same a few milliseconds at a time (H4). What came into force meanwhile makes `activate` answer false. */
+  async open(
+    file: Uint8Array,
+    { clock, ...options }: LoadOptions & { readonly clock: Clock },
+    signal: AbortSignal,
+  ): Promise<Result<Loaded, PolicyRejected>> {
+    const opened = await inSlices(openSliced(file, options.keys, options.quorum), clock, signal);
+    return this.#loaded(opened, options);
+  }
+
+  #loaded(opened: Result<Bundle, BundleRefusal>, options: LoadOptions): Result<Loaded, PolicyRejected> {
     if (!opened.ok) return this.#reject(opened.error);
     const bundle = opened.value;
     const before = this.#current;

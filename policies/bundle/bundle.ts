@@ -20,6 +20,7 @@ import { checkCondition, type Scope } from '../expression/check.ts';
 import { ExpressionError } from '../expression/fault.ts';
 import type { Term } from '../expression/term.ts';
 import { isImpossible } from '../expression/vacuity.ts';
+import { atOnce, type Sliced } from '../slices.ts';
 import { argumentsClause, type Clause, clauseOf } from './clause.ts';
 import { compileGrants, type Grants, layerBit } from './grants.ts';
 import { indexOf, type RuleIndex } from './rule-index.ts';
@@ -41,11 +42,21 @@ export type Bundle = {
 
 export const BUNDLE_FORMAT = 'ringmesh.bundle/v1';
 
+type Options = { readonly version?: number };
+
 /** Compiles documents, in any order, or tells every fault. */
 export function compileBundle(
   documents: readonly PolicyDocument[],
-  options: { readonly version?: number } = {},
+  options: Options = {},
 ): Result<Bundle, readonly PolicyFault[]> {
+  return atOnce(compileSliced(documents, options));
+}
+
+/** The same, in slices. */
+export function* compileSliced(
+  documents: readonly PolicyDocument[],
+  options: Options = {},
+): Sliced<Result<Bundle, readonly PolicyFault[]>> {
   const faults: PolicyFault[] = [];
   const sorted = documents.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   for (const [n, { name, source }] of sorted.entries()) {
@@ -54,29 +65,25 @@ export function compileBundle(
     faults.push(source.fault('document.duplicate_id', message, { path: ['name'] }));
   }
   const tools = manifestsOf(sorted);
-  const clauses = sorted.flatMap((document) => clausesOf(document, tools, faults));
+  yield;
+  const clauses: Clause[] = [];
+  for (const document of sorted) yield* addClauses(document, tools, { clauses, faults });
   const facts = factsOf(sorted, faults);
   if (faults.length > 0) return err(faults.slice(0, 20));
 
   const { version = 1 } = options;
   const content: JsonValue = { format: BUNDLE_FORMAT, version, documents: sorted.map((document) => document.content) };
   const bytes = utf8(unwrap(canonicalJson(content), 'documents are data'));
-  return ok({
-    digest: digestText(sha256(bytes)),
-    version,
-    bytes,
-    documents: sorted,
-    tools,
-    facts,
-    clauses,
-    index: indexOf(clauses),
-    grants: compileGrants(sorted),
-  });
+  yield;
+  const digest = digestText(sha256(bytes));
+  const grants = compileGrants(sorted);
+  yield;
+  return ok({ digest, version, bytes, documents: sorted, tools, facts, clauses, index: indexOf(clauses), grants });
 }
 
 /** A bundle of documents written in TypeScript.
  *  @throws {PolicyError} `policy.refused` with every fault */
-export function bundle(documents: readonly PolicyDocument[], options: { readonly version?: number } = {}): Bundle {
+export function bundle(documents: readonly PolicyDocument[], options: Options = {}): Bundle {
   const compiled = compileBundle(documents, options);
   if (!compiled.ok) throw new PolicyError(compiled.error);
   return compiled.value;
@@ -107,29 +114,25 @@ function factsOf(documents: readonly PolicyDocument[], faults: PolicyFault[]): R
   return facts;
 }
 
-function clausesOf(
+function* addClauses(
   document: PolicyDocument,
   tools: ReadonlyMap<string, Manifest>,
-  faults: PolicyFault[],
-): readonly Clause[] {
+  to: { readonly clauses: Clause[]; readonly faults: PolicyFault[] },
+): Sliced<void> {
   const { source } = document;
   const layer = layerBit(document.layer);
-  const clauses: Clause[] = [];
   for (const rule of document.rules) {
     const fault = unknownTool(rule, document, tools);
-    if (fault !== undefined) {
-      faults.push(fault);
-      continue;
-    }
-    const term = conditionOf(rule, document, tools);
-    if (!term.ok) faults.push(term.error);
-    else clauses.push(clauseOf({ rule, document, layer, line: source.lineOf(rule.path) }, term.value));
+    const term = fault === undefined ? conditionOf(rule, document, tools) : err(fault);
+    if (!term.ok) to.faults.push(term.error);
+    else to.clauses.push(clauseOf({ rule, document, layer, line: source.lineOf(rule.path) }, term.value));
+    yield;
   }
   for (const { tool, manifest, path } of document.tools) {
     if (manifest.parameters === undefined) continue;
-    clauses.push(argumentsClause({ document, layer, line: source.lineOf(path) }, tool, manifest.parameters));
+    to.clauses.push(argumentsClause({ document, layer, line: source.lineOf(path) }, tool, manifest.parameters));
+    yield;
   }
-  return clauses;
 }
 
 /** A rule about a tool that nothing describes could never match: the tool is denied before any rule is asked. */

@@ -1,11 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { generateKeyPair } from '../../runtime/codec/ed25519.ts';
+import type { Millis } from '../../runtime/core/brand.ts';
 import { concat, utf8 } from '../../runtime/core/bytes.ts';
+import type { Clock } from '../../runtime/core/clock.ts';
 import { unwrap } from '../../runtime/core/result.ts';
 import { seededRandom } from '../../runtime/core/simulation.ts';
-import { rules } from '../policy.fixture.ts';
+import { nextTurn } from '../../runtime/core/system.ts';
+import { policy } from '../document/document.ts';
+import { request, rules, TOOLS } from '../policy.fixture.ts';
 import { bundle } from './bundle.ts';
 import { BundleHolder } from './bundle-holder.ts';
+import { decide } from './decide.ts';
 import { openBundle, signBundle } from './signed.ts';
 
 const random = seededRandom('keys');
@@ -127,5 +132,86 @@ describe('the bundle in force', () => {
     const [first, second] = [unwrap(holder.load(file, { keys }), 'good'), unwrap(holder.load(file, { keys }), 'good')];
 
     expect([first.activate(), second.activate()]).toEqual([true, false]);
+  });
+
+  describe('H4: while another is opened in slices', () => {
+    // A clock that says that each step took long, so that there is a pause after every one.
+    const slow = (): Clock => {
+      let at = 0;
+      return { now: () => at as Millis, monotonicMs: () => (at += 10), after: () => ({ [Symbol.dispose]() {} }) };
+    };
+    const live = new AbortController().signal;
+    const many = (version: number) =>
+      signBundle(
+        bundle(
+          [
+            TOOLS,
+            policy({
+              name: 'many',
+              layer: 'org',
+              rules: Array.from({ length: 200 }, (_, n) => ({
+                id: `r${n}`,
+                on: 'any' as const,
+                effect: 'deny' as const,
+              })),
+            }),
+          ],
+          { version },
+        ),
+        new Map([['ann', ann]]),
+      );
+
+    test('decisions go on under the old one, and nothing of the new one is in force before it is whole', async () => {
+      const before = rules('- { id: all, on: any, effect: allow }');
+      const holder = new BundleHolder(before);
+      let isOpen = false;
+      const opening = holder.open(many(3), { keys, clock: slow() }, live).then((loaded) => {
+        isOpen = true;
+        return unwrap(loaded, 'a good file');
+      });
+
+      let decided = 0;
+      while (!isOpen) {
+        expect(decide(holder.current, request())).toMatchObject({ verdict: 'allow', bundle: before.digest });
+        decided++;
+        await nextTurn();
+      }
+      const loaded = await opening;
+
+      expect(decided).toBeGreaterThan(200);
+      expect(decide(holder.current, request()).verdict).toBe('allow');
+      expect(loaded.activate()).toBe(true);
+      expect(decide(holder.current, request()).verdict).toBe('deny');
+    });
+
+    test('what is opened at once and in slices is the same', async () => {
+      const sliced = unwrap(await new BundleHolder().open(many(3), { keys, clock: slow() }, live), 'a good file');
+      const whole = unwrap(openBundle(many(3), keys), 'a good file');
+
+      expect(sliced.bundle.digest).toBe(whole.digest);
+      expect(sliced.bundle.clauses.map(({ ref }) => ref)).toEqual(whole.clauses.map(({ ref }) => ref));
+    });
+
+    test('a later one that is there first is not replaced', async () => {
+      const holder = new BundleHolder(version(1));
+      const opening = holder.open(many(3), { keys, clock: slow() }, live);
+      unwrap(holder.load(signBundle(version(4), new Map([['ann', ann]])), { keys }), 'a good file').activate();
+
+      expect(await opening).toMatchObject({ error: { code: 'policy.bundle_older' } });
+      expect(holder.current?.version).toBe(4);
+    });
+
+    test('a fault changes nothing, and a signal ends it', async () => {
+      const holder = new BundleHolder(version(1));
+      const stop = new AbortController();
+      const opening = holder.open(many(3), { keys, clock: slow() }, stop.signal);
+      stop.abort(new Error('closing'));
+
+      await expect(opening).rejects.toThrow('closing');
+      expect(await holder.open(file.subarray(1), { keys, clock: slow() }, live)).toMatchObject({
+        error: { kept: version(1).digest },
+      });
+      expect(holder.current?.version).toBe(1);
+    });
   });
 });

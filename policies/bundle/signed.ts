@@ -15,9 +15,10 @@ import { type KeyPair, type PublicKey, sign, verify } from '../../runtime/codec/
 import { canonicalJson, type JsonValue } from '../../runtime/codec/json.ts';
 import { concat, fromBase64url, toBase64url, utf8, view } from '../../runtime/core/bytes.ts';
 import { err, ok, type Refusal, type Result } from '../../runtime/core/result.ts';
-import { type PolicyDocument, parsePolicyData } from '../document/document.ts';
+import { type PolicyDocument, readPolicyData } from '../document/document.ts';
 import { formatFault } from '../document/fault.ts';
-import { BUNDLE_FORMAT, type Bundle, compileBundle } from './bundle.ts';
+import { atOnce, type Sliced } from '../slices.ts';
+import { BUNDLE_FORMAT, type Bundle, compileSliced } from './bundle.ts';
 
 export type BundleRefusal = Refusal<
   'policy.bundle_malformed' | 'policy.bundle_unsigned' | 'policy.bundle_bad_signature' | 'policy.bundle_older'
@@ -41,6 +42,11 @@ export function signBundle(bundle: Bundle, signers: ReadonlyMap<string, KeyPair>
 
 /** The bundle of a file that at least `quorum` of `keys` signed, compiled. Never throws on input. */
 export function openBundle(file: Uint8Array, keys: BundleKeys, quorum = 1): Result<Bundle, BundleRefusal> {
+  return atOnce(openSliced(file, keys, quorum));
+}
+
+/** The same, in slices. */
+export function* openSliced(file: Uint8Array, keys: BundleKeys, quorum = 1): Sliced<Result<Bundle, BundleRefusal>> {
   if (file.length > BYTES_MAX) return malformed(`at most ${BYTES_MAX} bytes`, BYTES_MAX);
   const split = splitFile(file);
   if (!split.ok) return split;
@@ -59,7 +65,8 @@ export function openBundle(file: Uint8Array, keys: BundleKeys, quorum = 1): Resu
     const found = `expected signatures of ${Math.max(1, quorum)} known keys, found ${signers.size}`;
     return err({ code: 'policy.bundle_unsigned', message: found });
   }
-  return parseBundle(body, offset);
+  yield;
+  return yield* parseSliced(body, offset);
 }
 
 type SignatureLine = { readonly name: string; readonly signature: Uint8Array };
@@ -96,8 +103,13 @@ export function peekBundle(file: Uint8Array): Result<Bundle, BundleRefusal> {
 
 /** Bytes that were verified, or that this node wrote. */
 export function parseBundle(body: Uint8Array, offset = 0): Result<Bundle, BundleRefusal> {
+  return atOnce(parseSliced(body, offset));
+}
+
+function* parseSliced(body: Uint8Array, offset: number): Sliced<Result<Bundle, BundleRefusal>> {
   const text = Buffer.from(body).toString('utf8');
   const value = parseJson(text);
+  yield;
   const canonical = value === undefined ? undefined : canonicalJson(value);
   if (canonical?.ok !== true || canonical.value !== text) return malformed('canonical JSON', offset);
   const { format, version, documents, ...more } = (value ?? {}) as Readonly<Record<string, JsonValue>>;
@@ -107,11 +119,11 @@ export function parseBundle(body: Uint8Array, offset = 0): Result<Bundle, Bundle
   }
   const parsed: PolicyDocument[] = [];
   for (const [n, document] of (documents as readonly JsonValue[]).entries()) {
-    const one = parsePolicyData(document, `documents[${n}]`);
+    const one = yield* readPolicyData(document, `documents[${n}]`);
     if (!one.ok) return malformed(one.error.map(formatFault).join('\n'), offset);
     parsed.push(one.value);
   }
-  const compiled = compileBundle(parsed, { version });
+  const compiled = yield* compileSliced(parsed, { version });
   return compiled.ok ? compiled : malformed(compiled.error.map(formatFault).join('\n'), offset);
 }
 

@@ -7,6 +7,7 @@ import { err, ok, type Result, unwrap } from '../../runtime/core/result.ts';
 import type { Layer } from '../decision/verdict.ts';
 import { durationMs, type FactDeclaration } from '../expression/check.ts';
 import { nearest } from '../expression/nearest.ts';
+import { atOnce, type Sliced } from '../slices.ts';
 import { conform } from './conform.ts';
 import { formatPath, PolicyError, type PolicyFault } from './fault.ts';
 import { rulesOfManifest } from './manifest.ts';
@@ -31,11 +32,16 @@ export type PolicyDocument = {
 /** Reads a document.  Every fault is told, up to twenty. */
 export function parsePolicy(text: string, file: string): Result<PolicyDocument, readonly PolicyFault[]> {
   const source = parseYaml(text, file);
-  return source.ok ? documentOf(source.value) : source;
+  return source.ok ? atOnce(documentOf(source.value)) : source;
 }
 
 /** A document that was written as data: a bundle's, or TypeScript's. */
 export function parsePolicyData(value: JsonValue, file: string): Result<PolicyDocument, readonly PolicyFault[]> {
+  return atOnce(readPolicyData(value, file));
+}
+
+/** The same, in slices. */
+export function readPolicyData(value: JsonValue, file: string): Sliced<Result<PolicyDocument, readonly PolicyFault[]>> {
   return documentOf(dataSource(file, value));
 }
 
@@ -52,14 +58,16 @@ export function policy(input: Omit<DocumentInput, 'apiVersion'>): PolicyDocument
 /** Rules in a document: a thousand times what a person reads. */
 const RULES_MAX = 100_000;
 
-function documentOf(source: Source): Result<PolicyDocument, readonly PolicyFault[]> {
+function* documentOf(source: Source): Sliced<Result<PolicyDocument, readonly PolicyFault[]>> {
   const text = canonicalJson(source.value);
   if (!text.ok) return err([source.fault('document.malformed', text.error.message, { path: [] })]);
   if (text.value.includes('"__proto__":')) {
     return err([source.fault('document.unknown_key', 'expected no key named "__proto__"', { path: [] })]);
   }
+  yield;
   const shaped = conform(DocumentShape, source.value, source, []);
   if (!shaped.ok) return shaped;
+  yield;
   const input = shaped.value;
   const { name, agent, facts: factInputs = {} } = input;
   const faults: PolicyFault[] = [];
@@ -94,6 +102,7 @@ function documentOf(source: Source): Result<PolicyDocument, readonly PolicyFault
     const parsed = parseRule(entry, source, ['rules', n]);
     if (parsed.ok) rules.push(...parsed.value);
     else faults.push(...parsed.error);
+    yield;
   }
   findDuplicates([...rules.map(({ id, path }) => ({ id, path }))], source, faults);
   findDuplicates(
@@ -102,6 +111,7 @@ function documentOf(source: Source): Result<PolicyDocument, readonly PolicyFault
     faults,
   );
   if (faults.length > 0 || layer === undefined) return err(faults.slice(0, FAULTS_MAX));
+  yield;
   const scope = agent === undefined ? scopeOf(input.for) : { agent: [agent.id] };
   return ok({ name, layer, scope, facts, factInputs, tools, rules, content: contentOf(source.value), source });
 }
