@@ -63,6 +63,9 @@ export {
   revokeAgent,
   rotateAgentKeys,
 } from './key-folder.ts';
+// Mailboxes for nodes that are away
+export { type Collected, type Letter, MAILBOX, type Mailbox, type MailboxBounds, type Receipt } from './mailbox.ts';
+export { MemoryMailboxes } from './mailbox-memory.ts';
 // Transports
 export { type Fault, MemoryCarrier } from './memory-transport.ts';
 export {
@@ -77,6 +80,7 @@ export {
 export { type NatsPermissions, type NatsUser, natsConfig, natsPermissions } from './nats-config.ts';
 export { answerDiscovery } from './nats-discovery.ts';
 export { type LinkOptions, NatsLink, PACE, type Pace } from './nats-link.ts';
+export { natsMailbox, provisionMailbox } from './nats-mailbox.ts';
 export type { NatsServer } from './nats-server.ts';
 export { connectNats, type NatsOptions, type NatsTransport } from './nats-transport.ts';
 export { formatUserNkey, type UserNkey } from './nkey.ts';
