@@ -33,6 +33,8 @@ export type Learned = {
   readonly about: Did;
   /** False if all of it was known. */
   readonly isNews: boolean;
+  /** Which certificate, where it taught one. */
+  readonly certificate?: Cid;
 };
 
 export class Directory {
@@ -73,6 +75,17 @@ export class Directory {
 
   certificate(certificate: Cid): Statement<Hosting> | undefined {
     return this.#certificates.get(certificate);
+  }
+
+  /** The newest certificate of an agent that was not withdrawn and has not ended: where it is. */
+  newestCertificate(agent: Did, at: Millis): Statement<Hosting> | undefined {
+    return this.#certificates
+      .values()
+      .filter(({ cid, value }) => value.agent === agent && at <= value.expires && !this.#withdrawn.has(cid))
+      .reduce<Statement<Hosting> | undefined>(
+        (newest, next) => (newest === undefined || next.value.issued >= newest.value.issued ? next : newest),
+        undefined,
+      );
   }
 
   isWithdrawn(certificate: Cid): boolean {
@@ -147,7 +160,8 @@ export class Directory {
         message: `expected the key of ${agent} that is in force to have signed`,
       });
     }
-    if (this.#certificates.has(read.value.cid)) return ok({ type: 'certificate', about: agent, isNews: false });
+    const learned = { type: 'certificate', about: agent, certificate: read.value.cid } as const;
+    if (this.#certificates.has(read.value.cid)) return ok({ ...learned, isNews: false });
     const isOfAgent = ({ value }: Statement<Hosting>): boolean => value.agent === agent;
     if (!this.#hasRoom(this.#certificates, isOfAgent, at)) {
       const oldest = this.#oldestOf(agent);
@@ -155,7 +169,7 @@ export class Directory {
       this.#certificates.delete(oldest.cid);
     }
     this.#certificates.set(read.value.cid, read.value);
-    return ok({ type: 'certificate', about: agent, isNews: true });
+    return ok({ ...learned, isNews: true });
   }
 
   #learnWithdrawal(statement: Uint8Array, at: Millis): Result<Learned, Refusal> {

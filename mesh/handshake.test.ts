@@ -224,7 +224,7 @@ test('a frame says which step it is and whom it claims to be from', () => {
   expect(claimsOfHello(utf8('IATH'))).toBeUndefined();
 });
 
-test('a hello is repeated once with the cookie that is demanded for it, and is then answered as any other', () => {
+test('a hello is repeated once with the cookie that is demanded for it, and is then answered like others', () => {
   const { a, b, hello, answer, random } = talk('cookie');
   const { nonce = '' } = claimsOfHello(hello.frame) ?? {};
   const cookie = random.bytes(32);

@@ -63,6 +63,11 @@ export {
   revokeAgent,
   rotateAgentKeys,
 } from './key-folder.ts';
+// The loop of a node
+export type { Identities } from './link/desk.ts';
+export { type LinkParts, type LinkStats, MeshLink } from './link/link.ts';
+export { LINK_EVENT_TYPES, type LinkEvents, type LinkEventType } from './link/link-events.ts';
+export { commandOf, readCommand, spell } from './link/words.ts';
 // Mailboxes for nodes that are away
 export { type Collected, type Letter, MAILBOX, type Mailbox, type MailboxBounds, type Receipt } from './mailbox.ts';
 export { MemoryMailboxes } from './mailbox-memory.ts';

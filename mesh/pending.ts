@@ -20,10 +20,14 @@ export class Pending {
 
   /** @throws {CodedError} `mesh.busy`: PENDING_MAX answers are awaited already. */
   await(request: DigestText, awaited: Awaited): void {
-    if (this.#byDigest.size >= PENDING_MAX) {
+    if (this.isFull) {
       throw new CodedError('mesh.busy', `expected fewer than ${PENDING_MAX} open requests`, { retryable: true });
     }
     this.#byDigest.set(request, awaited);
+  }
+
+  get isFull(): boolean {
+    return this.#byDigest.size >= PENDING_MAX;
   }
 
   find(request: DigestText): Awaited | undefined {

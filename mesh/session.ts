@@ -70,6 +70,11 @@ export class Session {
     return at <= this.expires && this.#next < SESSION_MESSAGES_MAX;
   }
 
+  /** How many messages were sent over it. */
+  get sent(): number {
+    return this.#next;
+  }
+
   /** The next sequence number, used up by asking (N1). */
   nextSequence(): number {
     assert(this.#next < SESSION_MESSAGES_MAX, 'nextSequence: a session that is not used up');

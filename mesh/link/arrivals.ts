@@ -1,0 +1,278 @@
+/**
+ * What arrives at a node, once it has been admitted or refused: handed to the agents, settled, learned, or put on record.
+ *
+ * Z1. Nothing is answered before what it says is on disk: an acceptance by the receiver, a refusal by this file.
+ * Z2. What anybody may have sent is counted; at most, and seldom, it makes this node say hello to the one that it names.
+ * Z3. What is refused after its signature is on record with its code; when it is too much, its counts are.
+ */
+
+import type { Receiver } from '../../runtime/actor/remote.ts';
+import type { Did } from '../../runtime/codec/did.ts';
+import { formatDidKey } from '../../runtime/codec/did-key.ts';
+import { admitKey } from '../../runtime/codec/ed25519.ts';
+import type { DigestText } from '../../runtime/codec/record.ts';
+import type { Millis } from '../../runtime/core/brand.ts';
+import type { Clock } from '../../runtime/core/clock.ts';
+import type { Refusal } from '../../runtime/core/result.ts';
+import type { Rate } from '../../runtime/kernel/rate.ts';
+import { type Admitted, admit, admitEach, type Check, type EnvelopeRefusal, type NodeView } from '../admit.ts';
+import { isBundle } from '../bundle.ts';
+import type { Claims } from '../claims.ts';
+import type { Directory } from '../directory.ts';
+import { decodeHead, type Kind } from '../head.ts';
+import { nodeDid, type SealingNode } from '../message.ts';
+import { learnPresentation } from '../presentation.ts';
+import { type NodeToken, nodeToken } from '../subject.ts';
+import { answerToAsk, answerToTell } from './bodies.ts';
+import type { Departures } from './departures.ts';
+import type { Desk } from './desk.ts';
+import type { Heads, LogHead } from './heads.ts';
+import { Inbox, incomingOf } from './inbox.ts';
+import { HINT_RATE, MESSAGE_RATE, REFUSAL_RATE } from './limits.ts';
+import { linkEvent } from './link-events.ts';
+import type { Names } from './names.ts';
+import type { Peers } from './peers.ts';
+import type { Recorder } from './recorder.ts';
+import { Buckets, Tally } from './tally.ts';
+
+export type ArrivalParts = {
+  readonly node: SealingNode;
+  readonly clock: Clock;
+  readonly directory: Directory;
+  readonly checks: readonly Check[];
+  readonly desk: Desk;
+  readonly names: Names;
+  readonly peers: Peers;
+  readonly heads: Heads;
+  readonly recorder: Recorder;
+  readonly departures: Departures;
+  readonly receiver: Receiver;
+  readonly quota?: Rate | undefined;
+  /** The statements about this agent may say where it is. */
+  readonly learned: (agents: ReadonlySet<Did>) => void;
+  /** A session with this node is wanted. */
+  readonly want: (node: Did) => void;
+  /** A node has said that it ends. */
+  readonly left: (node: Did) => Promise<void>;
+  /** Work that nobody waits for. */
+  readonly begin: (work: Promise<void>) => void;
+};
+
+/** What shows that a peer believes in a session that this node does not have. */
+const OTHER_SESSION: ReadonlySet<string> = new Set([
+  'envelope.unknown_session',
+  'envelope.wrong_epoch',
+  'envelope.session_over',
+]);
+
+/** A refusal that certainly has an author. */
+type Blamed = Refusal & {
+  readonly from: Did;
+  readonly message: DigestText;
+  readonly envelope: DigestText;
+  readonly kind: Kind;
+  readonly claims: Claims | undefined;
+};
+
+export class Arrivals {
+  readonly inbox = new Inbox();
+  /** What was not authenticated, by code (Z2). */
+  readonly counted = new Tally<'anybody'>();
+  /** Refusals and excess that are not recorded one by one, by node (Z3). */
+  readonly #uncounted = new Tally<Did>();
+  readonly #parts: ArrivalParts;
+  readonly #self: Did;
+  readonly #view: NodeView;
+  readonly #hints = new Buckets<NodeToken>(HINT_RATE);
+  readonly #messages: Buckets<Did>;
+  readonly #refusals = new Buckets<Did>(REFUSAL_RATE);
+  isDraining = false;
+
+  constructor(parts: ArrivalParts) {
+    this.#parts = parts;
+    this.#self = nodeDid(parts.node.pair.publicKey);
+    this.#messages = new Buckets(parts.quota ?? MESSAGE_RATE);
+    const { node, directory, desk, peers, departures, receiver, checks } = parts;
+    this.#view = {
+      key: node.pair.publicKey,
+      epoch: node.epoch,
+      session: (id) => peers.sessions.find(id),
+      sessionless: undefined,
+      isHosted: (agent) => {
+        const shown = desk.find(agent);
+        return shown !== undefined && receiver.hosts(shown.name);
+      },
+      subject: (did) => directory.subject(did),
+      certificate: (certificate) => directory.certificate(certificate),
+      isWithdrawn: (certificate) => directory.isWithdrawn(certificate),
+      awaited: (request) => departures.pending.find(request),
+      checks,
+    };
+  }
+
+  /** Takes one message of the carrier: a frame or a bundle. */
+  hear(bytes: Uint8Array, from: NodeToken): void {
+    const at = this.#parts.clock.now();
+    const results = isBundle(bytes)
+      ? admitEach(bytes, at, this.#view, from)
+      : [admit(bytes, at, this.#view, from)].values();
+    for (const result of results) {
+      if (result.ok) this.#takeIn(result.value, at);
+      else this.#turnAway(result.error, bytes, from, at);
+    }
+  }
+
+  /** What was refused or left out in bulk, to be recorded. */
+  tick(): void {
+    const events = this.#uncounted
+      .drain()
+      .map(([node, counts]) => linkEvent('message.refused_many', node, { node, counts }));
+    if (events.length > 0) this.#parts.begin(this.#parts.recorder.record(events));
+  }
+
+  #takeIn(admitted: Admitted, at: Millis): void {
+    const { claims, head, message, envelope } = admitted;
+    const from = admitted.session?.peerDid ?? nodeDid(admitted.node);
+    const blame = (refusal: Refusal): void =>
+      this.#refuse({ ...refusal, from, message, envelope, kind: head.kind, claims }, at);
+    if (!this.#messages.take(from, at)) {
+      this.#uncounted.count(from, 'quota.exceeded');
+      return;
+    }
+    const heard = this.#parts.heads.hear(from, claims.head);
+    if (!heard.ok) {
+      const { heard: first, said } = heard.error;
+      this.#parts.begin(this.#parts.recorder.record([splitView(from, first, said)]));
+      blame({ code: 'peer.split_view', message: 'expected a head of the log that was shown before' });
+      return;
+    }
+    switch (head.kind) {
+      case 'present':
+        this.#learn(admitted, at, blame);
+        break;
+      case 'ask':
+      case 'tell':
+        if (claims.to === this.#self) this.#hearNode(admitted, from, blame);
+        else this.#handOver(admitted, from, at, blame);
+        break;
+      case 'control':
+        blame({ code: 'claims.malformed', message: 'expected nothing on the control lane' });
+        break;
+      default:
+        if (!this.#parts.departures.hear(admitted)) {
+          blame({ code: 'answer.unexpected', message: `expected no ${head.kind} to that request` });
+        }
+    }
+  }
+
+  #learn({ claims, content }: Admitted, at: Millis, blame: (refusal: Refusal) => void): void {
+    if (claims.to !== this.#self || claims.command !== '/mesh/present') {
+      blame({ code: 'claims.malformed', message: 'expected /mesh/present for this node' });
+      return;
+    }
+    const agents = new Set<Did>();
+    for (const learned of learnPresentation(content, this.#parts.directory, at)) {
+      if (learned.ok) agents.add(learned.value.about);
+      else blame(learned.error);
+    }
+    this.#parts.learned(agents);
+  }
+
+  #hearNode({ claims }: Admitted, from: Did, blame: (refusal: Refusal) => void): void {
+    if (claims.command !== '/mesh/leave' || claims.from !== from) {
+      blame({ code: 'envelope.no_such_agent', message: `expected an agent, found the node itself` });
+      return;
+    }
+    this.#parts.begin(this.#parts.left(from));
+  }
+
+  #handOver(admitted: Admitted, from: Did, at: Millis, blame: (refusal: Refusal) => void): void {
+    const { claims, head, message } = admitted;
+    const incoming = incomingOf(admitted, this.#parts.names, at);
+    if (!incoming.ok) {
+      blame(incoming.error);
+      return;
+    }
+    const agent = this.#parts.desk.find(claims.to);
+    const begun = this.isDraining ? 'full' : this.inbox.begin(admitted);
+    if (begun === 'known') return;
+    const asked = { claims, peer: from };
+    if (begun === 'full') {
+      const busy = answerToTell({ type: 'busy', retryAfterMs: BUSY_MS });
+      this.#parts.departures.answer({ ...asked, digests: [message] }, busy, { agent, isAgain: false });
+      return;
+    }
+    const { receiver, departures } = this.#parts;
+    const work = async (): Promise<void> => {
+      try {
+        const answer =
+          head.kind === 'ask'
+            ? answerToAsk(await receiver.answer(incoming.value))
+            : answerToTell(await receiver.accept(incoming.value)); // Z1
+        departures.answer({ ...asked, digests: this.inbox.end(admitted) }, answer, { agent, isAgain: false });
+      } finally {
+        this.inbox.end(admitted);
+      }
+    };
+    this.#parts.begin(work());
+  }
+
+  #turnAway(refusal: EnvelopeRefusal, bytes: Uint8Array, from: NodeToken, at: Millis): void {
+    if (!refusal.authenticated) {
+      this.counted.count('anybody', refusal.code);
+      if (OTHER_SESSION.has(refusal.code)) this.#hint(bytes, from, at);
+      return;
+    }
+    const request = refusal.claims?.answer?.request;
+    if (refusal.code === 'answer.unexpected' && request !== undefined && this.#parts.departures.wasSettled(request)) {
+      this.counted.count('anybody', 'answer.repeated');
+      return;
+    }
+    this.#refuse(refusal, at);
+  }
+
+  /** Z3. */
+  #refuse(refusal: Blamed, at: Millis): void {
+    const { code, message: detail, from, message, envelope } = refusal;
+    if (!this.#refusals.take(from, at)) {
+      this.#uncounted.count(from, code);
+      return;
+    }
+    const event = linkEvent('message.refused', from, { code, detail, from, message }, envelope);
+    const work = async (): Promise<void> => {
+      await this.#parts.recorder.record([event]); // Z1
+      this.#answerRefused(refusal);
+    };
+    this.#parts.begin(work());
+  }
+
+  /** Tells an honest sender why. */
+  #answerRefused({ code, message: detail, from, message, kind, claims }: Blamed): void {
+    if (claims === undefined || (kind !== 'ask' && kind !== 'tell')) return;
+    const outcome =
+      code === 'envelope.no_such_agent'
+        ? ({ type: 'died', message: detail } as const)
+        : ({ type: 'denied', code, message: detail } as const);
+    const asked = { claims, peer: from, digests: [message] };
+    this.#parts.departures.answer(asked, answerToTell(outcome), { agent: undefined, isAgain: false });
+  }
+
+  /** Z2. The node that the head names, if the carrier names it too. */
+  #hint(bytes: Uint8Array, from: NodeToken, at: Millis): void {
+    if (!this.#hints.take(from, at)) return;
+    const head = decodeHead(isBundle(bytes) ? bytes.subarray(BUNDLE_HEAD_AT) : bytes);
+    const key = head.ok ? admitKey(head.value.from) : head;
+    if (!key.ok) return;
+    const did = formatDidKey(key.value);
+    if (nodeToken(did) === from) this.#parts.want(did);
+  }
+}
+
+/** Two heads of a node's log that contradict each other. */
+export function splitView(node: Did, heard: LogHead, said: LogHead): ReturnType<typeof linkEvent> {
+  return linkEvent('peer.split_view', node, { node, heard, said });
+}
+
+const BUSY_MS = 1_000;
+/** Where the head of a bundle's first envelope begins. */
+const BUNDLE_HEAD_AT = 72;

@@ -1,0 +1,350 @@
+/**
+ * What leaves a node: requests of its agents until they are settled, and answers to others. Everything that is ready in one
+ * turn of the event loop is sealed together.
+ *
+ * W1. An outcome comes from an answer that binds the request, from the deadline, or from the node's own end; never from
+ *     silence or from what anybody may have sent.
+ * W2. A request that may have reached one node is never sent to another.
+ * W3. Certificates are shown with the first messages that need them, in the same bundle, until an answer proves that they
+ *     were taken in.
+ */
+
+import type { Outgoing } from '../../runtime/actor/remote.ts';
+import type { Did } from '../../runtime/codec/did.ts';
+import { parseDidKey } from '../../runtime/codec/did-key.ts';
+import { type DigestText, digestText } from '../../runtime/codec/record.ts';
+import type { Millis } from '../../runtime/core/brand.ts';
+import type { Clock } from '../../runtime/core/clock.ts';
+import { hasCode } from '../../runtime/core/errors.ts';
+import type { Random } from '../../runtime/core/random.ts';
+import { unwrap } from '../../runtime/core/result.ts';
+import { newEventId } from '../../runtime/kernel/event-id.ts';
+import type { Outcome } from '../../runtime/kernel/outcome.ts';
+import type { Admitted } from '../admit.ts';
+import type { Claims } from '../claims.ts';
+import { DEADLINE_MS_MAX, FRESH_MS_MAX } from '../limits.ts';
+import { composeMessage, type Message, nodeDid, type SealingNode } from '../message.ts';
+import { Pending } from '../pending.ts';
+import { PRESENTATION_MEDIA } from '../presentation.ts';
+import type { Transport } from '../transport.ts';
+import { writePresentations } from './announcements.ts';
+import { type Answer, JSON_MEDIA, readAnswer, writeBody } from './bodies.ts';
+import type { Desk, Shown } from './desk.ts';
+import type { LogHead } from './heads.ts';
+import { ANSWERS_MAX, RESEND_MS_MIN, SETTLED_KEPT_MAX } from './limits.ts';
+import type { Names } from './names.ts';
+import { Outbox, Request } from './outbox.ts';
+import { type Parcel, pack } from './packing.ts';
+import type { Peer, Peers } from './peers.ts';
+import { commandOf } from './words.ts';
+
+export type DepartureParts = {
+  readonly node: SealingNode;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly desk: Desk;
+  readonly names: Names;
+  readonly peers: Peers;
+  /** This node's log as it is now. */
+  readonly head: () => LogHead;
+  /** A session with this node is wanted. */
+  readonly want: (node: Did) => void;
+  /** Something is ready: `flush` is to be called in the next turn. */
+  readonly ready: () => void;
+};
+
+type Reply = {
+  readonly peer: Did;
+  readonly message: Message;
+  readonly by: Shown | undefined;
+  readonly isAgain: boolean;
+};
+
+/** What a receiver that was shown too little says. It is shown again; that is no outcome. */
+const UNSHOWN: ReadonlySet<string> = new Set(['certificate.unknown', 'certificate.expired', 'did.unknown']);
+
+export class Departures {
+  readonly pending = new Pending();
+  readonly outbox: Outbox;
+  readonly #parts: DepartureParts;
+  readonly #self: Did;
+  readonly #byDigest = new Map<DigestText, Request>();
+  readonly #settled = new Set<DigestText>();
+  #replies: Reply[] = [];
+
+  constructor(parts: DepartureParts) {
+    this.#parts = parts;
+    this.#self = nodeDid(parts.node.pair.publicKey);
+    this.outbox = new Outbox(parts.random);
+  }
+
+  get replies(): number {
+    return this.#replies.length;
+  }
+
+  /** Sends it until it is settled (O1). Rejects with the signal's reason when it aborts; it may then still happen. */
+  send(outgoing: Outgoing, signal: AbortSignal): Promise<Outcome> {
+    signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
+    const request = new Request(outgoing, this.#parts.clock.now(), resolve);
+    const onAbort = (): void => {
+      this.#end(request);
+      reject(signal.reason);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (this.outbox.add(request)) this.#parts.ready();
+    else resolve({ type: 'busy', retryAfterMs: RESEND_MS_MIN });
+    return promise.finally(() => signal.removeEventListener('abort', onAbort));
+  }
+
+  /** Queues the answer to a request, under each digest under which it came. `by`: the agent; the node itself where none. */
+  answer(
+    asked: { readonly claims: Claims; readonly peer: Did; readonly digests: readonly DigestText[] },
+    answer: Answer,
+    by: { readonly agent: Shown | undefined; readonly isAgain: boolean },
+  ): void {
+    const { claims, peer, digests } = asked;
+    const { kind, code, content } = answer;
+    const at = this.#parts.clock.now();
+    const deadline = Math.min(claims.deadline, at + FRESH_MS_MAX) as Millis;
+    for (const request of digests) {
+      if (at > deadline || this.#replies.length >= ANSWERS_MAX) return;
+      const bound = code === undefined ? { request } : { code, request };
+      const written = { ...this.#claims(by.agent, claims.from, deadline), answer: bound };
+      const { command, correlation } = claims;
+      const message = composeMessage(
+        { kind, claims: { ...written, command, correlation }, media: JSON_MEDIA, content },
+        this.#parts.random,
+      );
+      this.#replies.push({ peer, message, by: by.agent, isAgain: by.isAgain });
+    }
+    this.#parts.ready();
+  }
+
+  /** Word from node to node that awaits no answer. */
+  tellNode(peer: Did, command: string): void {
+    const at = this.#parts.clock.now();
+    const deadline = (at + FRESH_MS_MAX) as Millis;
+    const claims = { ...this.#claims(undefined, peer, deadline), command };
+    const content = unwrap(writeBody(null), 'null is data');
+    const message = composeMessage({ kind: 'tell', claims, media: JSON_MEDIA, content }, this.#parts.random);
+    this.#replies.push({ peer, message, by: undefined, isAgain: false });
+    this.#parts.ready();
+  }
+
+  /** An answer was admitted: what it means for its request. False if its kind does not fit. */
+  hear({ claims, head, content, node }: Admitted): boolean {
+    const request = claims.answer && this.#byDigest.get(claims.answer.request);
+    if (request === undefined) return false;
+    const { kind } = request.outgoing;
+    if (head.kind !== 'failure' && (head.kind === 'reply') !== (kind === 'ask')) return false;
+    const at = this.#parts.clock.now();
+    const peer = this.#parts.peers.find(nodeDid(node));
+    const shown = this.#parts.desk.named(request.outgoing.from.agent);
+    if (claims.answer?.code !== undefined && UNSHOWN.has(claims.answer.code)) {
+      if (shown !== undefined) peer?.known.delete(shown.certificate);
+      if (request.attempts <= 1) this.outbox.now(request);
+      return true;
+    }
+    if (shown !== undefined) peer?.known.add(shown.certificate);
+    const outcome = readAnswer(head.kind, content);
+    const isFinal = kind === 'ask' || ['ok', 'denied', 'invalid'].includes(outcome.type);
+    if (isFinal) this.#settle(request, outcome);
+    else if (outcome.type === 'busy') this.outbox.later(request, at, Math.max(outcome.retryAfterMs, 1));
+    return true;
+  }
+
+  /** Whether the request was settled lately, so that an answer to it is a repetition. */
+  wasSettled(request: DigestText): boolean {
+    return this.#settled.has(request);
+  }
+
+  /** What has become due, or is over. */
+  tick(at: Millis): void {
+    for (const request of this.outbox.expired(at)) {
+      this.#settle(request, { type: 'timeout', withinMs: Math.max(0, request.outgoing.deadline - request.begun) });
+    }
+    this.outbox.tick(at);
+    if (this.outbox.isReady) this.#parts.ready();
+  }
+
+  /** A node has said that it ends: what it was asked is in doubt. What it was told waits for it. */
+  leave(node: Did): void {
+    const message = 'the node that was asked has ended';
+    for (const request of [...this.outbox.all()]) {
+      if (request.written?.peer === node && request.outgoing.kind === 'ask') {
+        this.#settle(request, { type: 'died', message });
+      }
+    }
+  }
+
+  /** This node ends: all that is not settled is in doubt. */
+  end(): void {
+    for (const request of [...this.outbox.all()]) {
+      const isAsk = request.outgoing.kind === 'ask';
+      this.#settle(
+        request,
+        isAsk ? { type: 'died', message: 'this node ends' } : { type: 'busy', retryAfterMs: 1_000 },
+      );
+    }
+  }
+
+  /** Seals and sends what is ready. */
+  flush(): void {
+    const at = this.#parts.clock.now();
+    const parcels: Parcel[] = [];
+    const unshown = new Map<Parcel['session'], Set<Shown>>();
+    const show = (session: Parcel['session'], agent: Shown): void => {
+      const agents = unshown.get(session) ?? new Set();
+      unshown.set(session, agents.add(agent));
+    };
+    for (const request of this.outbox.takeReady()) {
+      const written = this.#write(request, at);
+      if (written === undefined) continue;
+      const way = this.#way(written.peer, at);
+      this.outbox.sent(request, at);
+      if (way === undefined) continue;
+      if (!way.peer.known.has(written.by.certificate)) show(way.session, written.by);
+      request.isSealed = true;
+      parcels.push({ message: written.message, session: way.session });
+    }
+    const waiting: Reply[] = [];
+    for (const reply of this.#replies) {
+      if (at > reply.message.deadline) continue;
+      const way = this.#way(reply.peer, at);
+      if (way === undefined) {
+        waiting.push(reply);
+        continue;
+      }
+      const { by, isAgain } = reply;
+      if (by !== undefined && (isAgain || !way.peer.shown.has(by.certificate))) show(way.session, by);
+      if (by !== undefined) way.peer.shown.add(by.certificate);
+      parcels.push({ message: reply.message, session: way.session });
+    }
+    this.#replies = waiting;
+    const shown = [...unshown].flatMap(([session, agents]) => this.#presentations(session, [...agents], at));
+    this.#carry([...shown, ...parcels], at);
+  }
+
+  #carry(parcels: readonly Parcel[], at: Millis): void {
+    const { node, transport } = this.#parts;
+    for (const { lane, to, bytes } of pack(parcels, node, { at, bytesMax: transport.messageBytesMax })) {
+      try {
+        transport.send(lane, to, bytes);
+      } catch (error) {
+        if (!hasCode(error, 'transport.closed')) throw error;
+      }
+    }
+  }
+
+  #way(peer: Did, at: Millis): { readonly peer: Peer; readonly session: Parcel['session'] } | undefined {
+    const way = this.#parts.peers.reachable(peer, at);
+    if (way === undefined) this.#parts.want(peer);
+    return way;
+  }
+
+  /** W3. */
+  #presentations(session: Parcel['session'], agents: readonly Shown[], at: Millis): readonly Parcel[] {
+    const deadline = (at + FRESH_MS_MAX) as Millis;
+    return writePresentations(agents).map((content) => {
+      const claims = { ...this.#claims(undefined, session.peerDid, deadline), command: '/mesh/present' };
+      const present = { kind: 'present', claims, media: PRESENTATION_MEDIA, content } as const;
+      return { session, message: composeMessage(present, this.#parts.random) };
+    });
+  }
+
+  /** The request as claims for the node where its receiver is; settles it where that can never be. */
+  #write(request: Request, at: Millis): { message: Message; peer: Did; by: Shown } | undefined {
+    const { outgoing, written } = request;
+    const { desk, names } = this.#parts;
+    const by = desk.named(outgoing.from.agent);
+    if (by === undefined) return this.#refuse(request, 'identity.missing', `${outgoing.from.agent} has no identity`);
+    if (written !== undefined && (request.isSealed || names.find(outgoing.to, at)?.node === written.peer)) {
+      if (written.until > at) return { ...written, by };
+    }
+    const place = names.find(outgoing.to, at);
+    if (place === undefined || (request.isSealed && place.node !== written?.peer)) {
+      if (outgoing.kind === 'ask' && !request.isSealed) {
+        this.#settle(request, { type: 'died', message: `no node is known that hosts ${outgoing.to}` });
+      }
+      this.outbox.sent(request, at);
+      return undefined;
+    }
+    const command = commandOf(outgoing.contract, outgoing.name);
+    const chain = outgoing.chain.map((name) => names.didOf(name, at));
+    const content = writeBody(outgoing.body);
+    const key = parseDidKey(place.node);
+    if (command === undefined) return this.#refuse(request, 'name.unspeakable', `no command spells ${outgoing.name}`);
+    if (!chain.every((did) => did !== undefined)) {
+      return this.#refuse(request, 'name.missing', 'an agent of the call chain is not known here');
+    }
+    if (!content.ok || !key.ok) {
+      const { code, message } = content.ok ? { code: 'did.unsupported', message: 'expected a node' } : content.error;
+      this.#settle(request, { type: 'invalid', code, message });
+      return undefined;
+    }
+    const deadline = Math.min(outgoing.deadline, at + DEADLINE_MS_MAX) as Millis;
+    if (this.pending.isFull) {
+      this.outbox.later(request, at, RESEND_MS_MIN);
+      return undefined;
+    }
+    const { cause, correlation, message: id } = outgoing;
+    const claims = {
+      ...this.#claims(by, place.agent, deadline),
+      ...(cause === undefined ? {} : { cause: { index: cause.index, leaf: cause.leaf } }),
+      chain,
+      command,
+      contract: place.contract.digest,
+      correlation,
+      id,
+    };
+    const parts = { kind: outgoing.kind, claims, media: JSON_MEDIA, content: content.value };
+    const message = composeMessage(parts, this.#parts.random);
+    const digest = digestText(message.digest);
+    this.pending.await(digest, { node: key.value, asked: place.agent, asker: by.did, deadline });
+    request.digests.push(digest);
+    this.#byDigest.set(digest, request);
+    request.written = { message, peer: place.node, until: (by.expires - FRESH_MS_MAX) as Millis };
+    return { message, peer: place.node, by };
+  }
+
+  /** What all claims of this node have. */
+  #claims(by: Shown | undefined, to: Did, deadline: Millis): Omit<Claims, 'body' | 'command'> & { command: string } {
+    const { clock, random } = this.#parts;
+    return {
+      ...(by === undefined ? {} : { certificate: by.certificate }),
+      chain: [],
+      command: '/mesh',
+      correlation: newEventId(clock, random),
+      deadline,
+      delegation: [],
+      from: by?.did ?? this.#self,
+      head: this.#parts.head(),
+      id: newEventId(clock, random),
+      to,
+    };
+  }
+
+  #refuse(request: Request, code: string, message: string): undefined {
+    this.#settle(request, { type: 'denied', code, message });
+  }
+
+  #settle(request: Request, outcome: Outcome): void {
+    if (request.isOver) return;
+    this.#end(request);
+    request.settle(outcome);
+  }
+
+  #end(request: Request): void {
+    this.outbox.remove(request);
+    for (const digest of request.digests) {
+      this.pending.settle(digest);
+      this.#byDigest.delete(digest);
+      this.#settled.add(digest);
+      const [oldest] = this.#settled;
+      if (this.#settled.size > SETTLED_KEPT_MAX && oldest !== undefined) this.#settled.delete(oldest);
+    }
+    if (this.outbox.isReady) this.#parts.ready();
+  }
+}

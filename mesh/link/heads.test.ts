@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest';
+import { seededRandom } from '../../runtime/core/simulation.ts';
+import { later, NOW, TestNode } from '../world.fixture.ts';
+import { Heads, type LogHead } from './heads.ts';
+import { digestOf } from './link.fixture.ts';
+
+const [one, other] = [new TestNode(seededRandom('one')).did, new TestNode(seededRandom('other')).did];
+
+function aHead(size: number, root = `root ${size}`, origin = 'log'): LogHead {
+  return { origin: digestOf(origin), root: digestOf(root), size };
+}
+
+test('G1: two roots at one size contradict each other, from one node about one log', () => {
+  const heads = new Heads();
+  expect(heads.hear(one, aHead(5)).ok).toBe(true);
+  expect(heads.hear(one, aHead(5)).ok).toBe(true);
+  expect(heads.hear(one, aHead(5, 'another'))).toEqual({
+    ok: false,
+    error: { heard: aHead(5), said: aHead(5, 'another') },
+  });
+  expect(heads.hear(other, aHead(5, 'another')).ok).toBe(true);
+  expect(heads.hear(one, aHead(5, 'another', 'next epoch')).ok).toBe(true);
+  expect(heads.hear(one, aHead(5)).ok).toBe(true);
+});
+
+test('G2: an older head may arrive later in an envelope, and not in a handshake', () => {
+  const heads = new Heads();
+  heads.hear(one, aHead(9));
+  expect(heads.hear(one, aHead(7)).ok).toBe(true);
+  expect(heads.hear(one, aHead(8), true)).toEqual({ ok: false, error: { heard: aHead(9), said: aHead(8) } });
+  expect(heads.hear(one, aHead(9), true).ok).toBe(true);
+  expect(heads.hear(one, aHead(10), true).ok).toBe(true);
+});
+
+test('the newest head of each log is due once a second, and only when the log has grown', () => {
+  const heads = new Heads();
+  for (let size = 1; size <= 3; size++) heads.hear(one, aHead(size));
+  heads.hear(other, aHead(1));
+  expect(heads.due(NOW)).toEqual([
+    { node: one, head: aHead(3) },
+    { node: other, head: aHead(1) },
+  ]);
+  heads.hear(one, aHead(4));
+  expect(heads.due(later(999))).toEqual([]);
+  expect(heads.due(later(1_000))).toEqual([{ node: one, head: aHead(4) }]);
+  expect(heads.due(later(5_000))).toEqual([]);
+});
+
+test('what the log holds already is compared with, and not due', () => {
+  const heads = new Heads();
+  heads.recall(one, aHead(6));
+  expect(heads.due(NOW)).toEqual([]);
+  expect(heads.hear(one, aHead(6, 'another')).ok).toBe(false);
+  expect(heads.hear(one, aHead(5), true).ok).toBe(false);
+});
+
+test('what is kept of one log is bounded', () => {
+  const heads = new Heads();
+  for (let size = 1; size <= 2_000; size++) heads.hear(one, aHead(size));
+  expect(heads.hear(one, aHead(3, 'another')).ok).toBe(true);
+  expect(heads.hear(one, aHead(1_999, 'another')).ok).toBe(false);
+});

@@ -1,0 +1,75 @@
+/** The bounds of a link, with the reason beside each. Units come last in a name. */
+
+/** Handshakes under way from which on a hello must bring a cookie: more than a realm that starts at once has. */
+export const HALF_OPEN_BUSY = 64;
+
+/** A hello is said again after this long, then twice as long, and so on: nodes on one broker answer within milliseconds. */
+export const HELLO_RETRY_MS_MIN = 250;
+export const HELLO_RETRY_MS_MAX = 2_000;
+
+/** For so long the hello of the lower DID wins over one that crosses it. After that, whoever is heard is answered. */
+export const RACE_MS_MAX = 2_000;
+
+/** An unanswered message is sealed again after this long, then twice as long; never later than half its freshness. */
+export const RESEND_MS_MIN = 1_000;
+export const RESEND_MS_MAX = 15_000;
+
+/** Tells that wait to be accepted. Asks are bounded by PENDING_MAX. */
+export const TELLS_MAX = 65_536;
+
+/** Requests of others under way here: each holds its promise and a claims object. */
+export const INBOX_MAX = 16_384;
+
+/** Nodes that a link keeps state of. */
+export const PEERS_MAX = 4_096;
+
+/** Sessions of one node: the one in use, and those over which something may still be on its way. */
+export const SESSIONS_PER_PEER_MAX = 4;
+
+/** Answers that wait for a session. Past it they are dropped, and asked for again. */
+export const ANSWERS_MAX = 16_384;
+
+/** Requests that were settled lately: further answers to them are honest repetitions. */
+export const SETTLED_KEPT_MAX = 4_096;
+
+/** How often a node says what it hosts. Unchanged announcements cost whoever hears them one hash. */
+export const ANNOUNCE_MS = 15_000;
+
+/** A node that was not heard for so long is out of reach: four of its announcements are missing. */
+export const SILENT_MS = 75_000;
+
+/** A pause of this node itself that is longer than this is not held against others. */
+export const PAUSE_MS = 5_000;
+
+/** Announcements of one node that are looked at: one verification takes 0.1 ms, and one announcement has up to 64. */
+export const ANNOUNCEMENT_RATE = { count: 40, periodMs: 10_000, burst: 100 } as const;
+
+/** Announcements of one node that are known again by their hash: 21 agents go into one. */
+export const ANNOUNCEMENTS_KEPT_MAX = 256;
+
+/** A certificate is renewed this long before its end: three announcements may be lost. */
+export const RENEW_BEFORE_MS = 15 * 60 * 1000;
+
+/** A session is renewed this long before its end, or once 15 of 16 of its messages were sent. */
+export const SESSION_SPARE_MS = 60_000;
+
+/** Handshakes that are begun because of what anybody may have sent, per node. */
+export const HINT_RATE = { count: 1, periodMs: 1_000, burst: 3 } as const;
+
+/** Signed messages of one node that are looked at. Five times what was ever measured between two nodes. */
+export const MESSAGE_RATE = { count: 50_000, periodMs: 1_000, burst: 50_000 } as const;
+
+/** Refusals of one node's messages that are recorded one by one. */
+export const REFUSAL_RATE = { count: 10, periodMs: 60_000, burst: 10 } as const;
+
+/** Heads of one peer's log that are kept for comparison: a few seconds of traffic, or all that was recorded. */
+export const HEADS_KEPT_MAX = 1_024;
+
+/** New heads are recorded this seldom. */
+export const HEAD_SEEN_MS = 1_000;
+
+/** How often the link looks at what is due. Deadlines are kept to this. */
+export const TICK_MS = 25;
+
+/** Names and DIDs that are translated without reading them again. */
+export const NAMES_KEPT_MAX = 100_000;
