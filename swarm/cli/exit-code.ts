@@ -26,6 +26,8 @@ const BY_CODE: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['checkpoint.not_found', 3],
   ['note.malformed_key', 2], // only a key that was given on the command line; a log's own is `log.key_unusable`
   ['origin.malformed', 2],
+  ['policy.bundle_malformed', 2],
+  ['policy.other_bundle', 2],
   ['agent.not_found', 3],
   ['broker.not_found', 3],
   ['event.not_found', 3],
@@ -40,6 +42,8 @@ const BY_CODE: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['log.key_unusable', 5],
   ['log.rolled_back', 5],
   ['log.unreadable', 5],
+  ['policy.bundle_bad_signature', 5],
+  ['policy.bundle_unsigned', 5],
   ['replay.diverged', 5],
 ]);
 
