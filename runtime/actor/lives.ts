@@ -54,6 +54,7 @@ export class NodeLives implements Lives {
     Object.assign(registered, { contract, parent, kind: options.restart, isAlive: true });
     await records.append([records.of(agent, [{ type: 'agent.started', payload: started }])]);
     if (registered.live !== undefined) records.catchUp(registered.live);
+    parts.onLife?.(agent, true);
     return { type: 'ok', value: null };
   }
 
@@ -223,7 +224,7 @@ export class NodeLives implements Lives {
 
   /** What is left of an agent that will not come back: dead letters, and notices to those who watched. */
   async #bury(live: Live, why: 'stopped' | 'failed'): Promise<void> {
-    const { inbox, pool, records, roster } = this.#shell;
+    const { inbox, parts, pool, records, roster } = this.#shell;
     const { known } = live;
     const { agent } = known;
     known.isAlive = false;
@@ -236,6 +237,7 @@ export class NodeLives implements Lives {
     }
     pool.evict(live.hostId, agent);
     known.live = undefined;
+    parts.onLife?.(agent, false);
     this.#notify(agent, why, live.view.started?.instance ?? 1);
   }
 

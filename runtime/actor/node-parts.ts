@@ -28,6 +28,8 @@ export type NodeParts = {
   readonly standingOf?: (agent: string) => Omit<HostProfile, 'contract'>;
   /** How it reaches agents of other nodes; default: there are none. */
   readonly remote?: Remote;
+  /** Told when an agent begins to live here, and when it has ended for good. */
+  readonly onLife?: (agent: string, isAlive: boolean) => void;
   /** How agents without a parent are supervised. */
   readonly supervise?: Supervise;
   /** Default 2 minutes. */

@@ -205,6 +205,11 @@ export class AgentNode implements AsyncDisposable, Receiver {
     this.#turns.interrupt(live);
   }
 
+  /** The agents that live here. */
+  get living(): readonly string[] {
+    return [...this.#shell.roster.all].filter(({ isAlive }) => isAlive).map(({ agent }) => agent);
+  }
+
   hosts(agent: string): boolean {
     return this.#shell.roster.isAlive(agent);
   }

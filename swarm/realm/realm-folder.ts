@@ -1,0 +1,175 @@
+/**
+ * A realm on disk: who belongs to it, for everybody, and each node's keys, for that node alone.
+ *
+ *     realm.json                       names, DIDs, logins: nothing secret
+ *     operator/                        the operator's and the sponsor's key; no node needs them
+ *     nodes/<node>/                    the node's keys
+ *     nodes/<node>/agents/<agent>/     the keys of an agent that it hosts
+ *
+ * R1. `realm.json` is written last. A folder without one is completed by the next call, with the keys that are there.
+ * R2. What is there is kept: a node or an agent that the plan names and the folder lacks is added, nothing is replaced.
+ */
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { readKeyFile } from '../../mesh/key-file.ts';
+import { createAgentFolder, createKeyFolder, openNodeKeys, readKeyFolder } from '../../mesh/key-folder.ts';
+import type { NatsUser } from '../../mesh/nats-config.ts';
+import { parseRealm, type Realm } from '../../mesh/subject.ts';
+import { type Did, parseDid } from '../../runtime/codec/did.ts';
+import { parseDidKey } from '../../runtime/codec/did-key.ts';
+import type { KeyPair } from '../../runtime/codec/ed25519.ts';
+import type { Clock } from '../../runtime/core/clock.ts';
+import { CodedError } from '../../runtime/core/errors.ts';
+import type { Random } from '../../runtime/core/random.ts';
+import { unwrap } from '../../runtime/core/result.ts';
+
+/** Who is to be in a realm. */
+export type RealmPlan = {
+  readonly realm: string;
+  readonly nodes: readonly { readonly name: string; readonly agents: readonly string[] }[];
+};
+
+/** Who is in a realm: what each of its nodes knows of the others. */
+export type RealmRoster = {
+  readonly realm: Realm;
+  readonly operator: Did;
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly did: Did;
+    readonly login: Did;
+    readonly agents: readonly { readonly name: string; readonly did: Did }[];
+  }[];
+};
+
+/** One node's own: its keys, and where its agents' are. */
+export type RealmNode = {
+  readonly roster: RealmRoster;
+  readonly name: string;
+  readonly did: Did;
+  readonly node: KeyPair;
+  readonly login: KeyPair;
+  /** Folders of keys, by agent. */
+  readonly agents: ReadonlyMap<string, string>;
+};
+
+/** Makes what the plan names and the folder lacks (R1, R2).
+ *  @throws {CodedError} `key.*` · `realm.malformed` */
+export function provisionRealm(
+  directory: string,
+  plan: RealmPlan,
+  ports: { clock: Clock; random: Random },
+): RealmRoster {
+  const realm = realmOf(plan.realm);
+  const { random } = ports;
+  const operator = join(directory, 'operator');
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  if (!existsSync(operator)) createKeyFolder(operator, { kind: 'operator' }, random);
+  const sponsor = readKeyFile(join(operator, 'sponsor.key'), 'sponsor');
+  const known = existsSync(join(directory, ROSTER)) ? readRoster(directory) : undefined;
+  const nodes = plan.nodes.map(({ name, agents }) => {
+    const folder = nodeFolder(directory, name);
+    mkdirSync(join(directory, 'nodes'), { recursive: true, mode: 0o700 });
+    if (!existsSync(folder)) createKeyFolder(folder, { kind: 'node' }, random);
+    mkdirSync(join(folder, 'agents'), { recursive: true, mode: 0o700 });
+    const before = known?.nodes.find((one) => one.name === name)?.agents.map((one) => one.name) ?? [];
+    const told = [...new Set([...before, ...agents])].map((agent) => {
+      const place = join(folder, 'agents', agent);
+      if (!existsSync(place)) createAgentFolder(place, { name: agent, sponsor }, ports);
+      return { name: agent, did: readKeyFolder(place).did };
+    });
+    const { did, keys } = readKeyFolder(folder);
+    return { name, did, login: keys.get('login.key')?.key ?? did, agents: told };
+  });
+  const others = known?.nodes.filter((one) => !plan.nodes.some(({ name }) => name === one.name)) ?? [];
+  const roster: RealmRoster = { realm, operator: readKeyFolder(operator).did, nodes: [...others, ...nodes] };
+  const path = join(directory, ROSTER);
+  writeFileSync(`${path}.new`, `${JSON.stringify({ schema: SCHEMA, ...roster }, null, 2)}\n`);
+  renameSync(`${path}.new`, path);
+  return roster;
+}
+
+/** @throws {CodedError} `realm.not_found` · `realm.malformed` */
+export function readRoster(directory: string): RealmRoster {
+  const path = join(directory, ROSTER);
+  if (!existsSync(path)) throw new CodedError('realm.not_found', `expected ${ROSTER} in ${directory}, found none`);
+  const parsed = ROSTER_SHAPE.safeParse(jsonOrUndefined(readFileSync(path, 'utf8')));
+  if (!parsed.success) throw new CodedError('realm.malformed', `${path}: ${parsed.error.issues[0]?.message}`);
+  const did = (text: string): Did => unwrap(parseDid(text), `a DID in ${path}`);
+  return {
+    realm: realmOf(parsed.data.realm),
+    operator: did(parsed.data.operator),
+    nodes: parsed.data.nodes.map(({ name, agents, ...node }) => ({
+      name,
+      did: did(node.did),
+      login: did(node.login),
+      agents: agents.map((agent) => ({ name: agent.name, did: did(agent.did) })),
+    })),
+  };
+}
+
+/** A node's own part. Other nodes' folders need not be there.
+ *  @throws {CodedError} `realm.*` · `realm.no_such_node` · `key.*` */
+export function openRealmNode(directory: string, name: string): RealmNode {
+  const roster = readRoster(directory);
+  const entry = roster.nodes.find((one) => one.name === name);
+  if (entry === undefined) {
+    const known = roster.nodes.map((one) => one.name).join(', ');
+    throw new CodedError('realm.no_such_node', `expected one of ${known}, found ${name}`);
+  }
+  const folder = nodeFolder(directory, name);
+  const { node, login } = openNodeKeys(folder);
+  const agents = new Map(entry.agents.map((agent) => [agent.name, join(folder, 'agents', agent.name)]));
+  return { roster, name, did: entry.did, node, login, agents };
+}
+
+/** The logins of a realm's nodes, for its broker. */
+export function brokerUsers({ nodes }: RealmRoster): readonly NatsUser[] {
+  return nodes.map(({ did, login }) => ({
+    node: unwrap(parseDidKey(did), 'a node’s DID is its key'),
+    login: unwrap(parseDidKey(login), 'a login is a key'),
+    mayControl: false,
+  }));
+}
+
+const ROSTER = 'realm.json';
+const SCHEMA = 'ringmesh.realm/1';
+
+const ROSTER_SHAPE = z.strictObject({
+  schema: z.literal(SCHEMA),
+  realm: z.string(),
+  operator: z.string(),
+  nodes: z.array(
+    z.strictObject({
+      name: z.string(),
+      did: z.string(),
+      login: z.string(),
+      agents: z.array(z.strictObject({ name: z.string(), did: z.string() })),
+    }),
+  ),
+});
+
+function nodeFolder(directory: string, name: string): string {
+  if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(name)) {
+    throw new CodedError(
+      'realm.malformed',
+      `expected a node's name of a-z 0-9 and hyphens, found ${JSON.stringify(name)}`,
+    );
+  }
+  return join(directory, 'nodes', name);
+}
+
+function realmOf(text: string): Realm {
+  const realm = parseRealm(text);
+  if (realm.ok) return realm.value;
+  throw new CodedError(realm.error.code, realm.error.message);
+}
+
+function jsonOrUndefined(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
