@@ -14,6 +14,9 @@ export { didDocument } from './did-document.ts';
 export { formatDidMesh, isDidMesh, parseDidMesh } from './did-mesh.ts';
 export { Directory, type Learned } from './directory.ts';
 export type { NodeCard, NodeLoad } from './discovery.ts';
+// Faults on the wire, for tests and chaos
+export type { NetworkFault, Way } from './fault-flow.ts';
+export { type FaultCounts, FaultProxy, type Injected } from './fault-proxy.ts';
 export { splitFrame, verifyFrame } from './frame.ts';
 // Handshake and sessions
 export { HalfOpen } from './half-open.ts';
@@ -82,13 +85,13 @@ export {
   sealMessages,
   sealMessagesAsBundle,
 } from './message.ts';
-export { type NatsPermissions, type NatsUser, natsConfig, natsPermissions } from './nats-config.ts';
+export { type NatsPermissions, type NatsTls, type NatsUser, natsConfig, natsPermissions } from './nats-config.ts';
 export { answerDiscovery } from './nats-discovery.ts';
 export { type LinkOptions, NatsLink, PACE, type Pace } from './nats-link.ts';
 export { natsMailbox, provisionMailbox } from './nats-mailbox.ts';
 export type { NatsServer } from './nats-server.ts';
 export { connectNats, type NatsOptions, type NatsTransport } from './nats-transport.ts';
-export { formatUserNkey, type UserNkey } from './nkey.ts';
+export { formatUserNkey, parseUserNkey, type UserNkey } from './nkey.ts';
 export { type Awaited, Pending } from './pending.ts';
 export { learnPresentation, PRESENTATION_MEDIA, writePresentation } from './presentation.ts';
 export { Session, Sessions } from './session.ts';
@@ -96,3 +99,11 @@ export { Sessionless } from './sessionless.ts';
 export type { Statement } from './statement.ts';
 export { ALL, type Lane, type NodeToken, nodeToken, parseRealm, type Realm } from './subject.ts';
 export type { Arrival, Transport } from './transport.ts';
+export { identityLearned, TRUST_EVENTS } from './trust/events.ts';
+// Trust
+export { explainTrust, grainsInUnits, inUnits, type TrustChange, trustChanged } from './trust/explain.ts';
+export { type TrustState, trustDigest, trustProjection } from './trust/projection.ts';
+export { RISK_GATES, type Tier, TRUST_FORMULA, tierOf } from './trust/rules.ts';
+export { type Asked, type Scored, score } from './trust/score.ts';
+export { type Evidence, nameOf, type Subject as TrustSubject, sponsorOf, subjectOf } from './trust/standing.ts';
+export { agentScore, type Required, Trust, type Verified, verify } from './trust/trust.ts';

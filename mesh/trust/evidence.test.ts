@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { formatDidKey } from '../../runtime/codec/did-key.ts';
+import { sha256 } from '../../runtime/codec/digest.ts';
 import { generateKeyPair } from '../../runtime/codec/ed25519.ts';
+import { digestText } from '../../runtime/codec/record.ts';
+import { utf8 } from '../../runtime/core/bytes.ts';
 import { unwrap } from '../../runtime/core/result.ts';
 import { seededRandom } from '../../runtime/core/simulation.ts';
 import { fold } from '../../runtime/log/projection.ts';
@@ -54,7 +57,11 @@ describe('evidence for an agent', () => {
   test.each([
     ['policy', 'policy.denied', 5],
     ['ring', 'ring.too_far_out', 5],
-    ['delegation', 'delegation.wider', 10],
+    ['policy', 'policy.missing', 0],
+    ['policy', 'gate.failed', 0],
+    ['delegation', 'delegation.args_denied', 10],
+    ['delegation', 'delegation.wrong_audience', 10],
+    ['delegation', 'delegation.overdrawn', 0],
     ['delegation', 'delegation.expired', 0],
     ['budget', 'budget.too_fast', 0],
     ['kill', 'kill.frozen', 0],
@@ -73,6 +80,24 @@ describe('evidence for an agent', () => {
     await trail.did('buyer', { verb: 'ask', target: 'quote.price@seller', actor: foreign });
     expect(known(trail, 'seller')).toMatchObject({ parties: 1 });
     expect(known(trail, 'buyer')).toMatchObject({ parties: 0, good: 0 });
+  });
+});
+
+test('E2: a signed message that its delegation does not cover weighs against whoever sent it', async () => {
+  const trail = await Trail.begin();
+  const { did, identity } = anAgent('peer', random);
+  await trail.learned(identity.history[0] ?? new Uint8Array());
+  await trail.endorsed(did, 500);
+  const envelope = digestText(sha256(utf8('signed')));
+  expect(new Trust(trail.log).verifyPeer(did, { at: trail.now, required: 500 }).ok).toBe(true);
+  await trail.event(
+    'peer/x',
+    'message.refused',
+    { from: 'did:key:node', agent: did, code: 'delegation.args_denied' },
+    { envelope },
+  );
+  expect(new Trust(trail.log).verifyPeer(did, { at: trail.now, required: 1 })).toMatchObject({
+    error: { code: 'trust.too_low' },
   });
 });
 
@@ -130,8 +155,12 @@ describe('what is no evidence', () => {
     const victim = anAgent('victim', random);
     await trail.learned(victim.identity.history[0] ?? new Uint8Array());
     const before = new Trust(trail.log).verifyPeer(victim.did, { at: trail.now });
-    for (const code of ['envelope.bad_signature', 'frame.malformed', 'policy.denied']) {
-      await trail.event('node', 'message.refused', { from: victim.did, code, gate: 'policy' });
+    for (const code of ['envelope.bad_signature', 'certificate.wrong_key', 'policy.denied']) {
+      await trail.event('node', 'message.refused', { from: victim.did, code });
+      await trail.event('peer/x', 'message.refused', { from: victim.did, code });
+      if (code.startsWith('policy.')) continue;
+      const envelope = digestText(sha256(utf8(code)));
+      await trail.event('peer/x', 'message.refused', { from: victim.did, code }, { envelope });
       await trail.event(
         'orders-7',
         'action.decided',

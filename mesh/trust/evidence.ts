@@ -4,8 +4,9 @@
  * E1. Good work, and work that came to nothing, needs an `action.settled` whose `action.decided` stands before it in the same
  *     stream and allowed it. Of a question the receipt is the signed reply; without one there is no evidence: a deadline that
  *     nobody could meet frames nobody.
- * E2. A violation is the recorded denial by policy, ring or delegation of an act of an agent that the node hosts: whose act it
- *     was is beyond doubt. What anybody else sends in an agent's name is never evidence against it.
+ * E2. A violation is the recorded denial, by policy, ring or delegation, of an act of an agent that the node hosts, or of a
+ *     message whose envelope and certificate held: whose act it was is beyond doubt. What anybody else sends in an agent's
+ *     name is never evidence against it.
  * E3. An identity counts from where its inception stands in the log, countersigned; the fold verifies that itself.
  */
 import type { JsonValue } from '../../runtime/codec/json.ts';
@@ -65,6 +66,8 @@ export function readEvidence(roster: Roster, record: LogRecord, log: Pick<EventL
       return settled(roster, record, membersOf(jsonOf(record, log)));
     case ACTION_EVENTS.abandoned:
       return { roster: close(roster, record, membersOf(jsonOf(record, log))).roster };
+    case MESSAGE_REFUSED:
+      return refused(roster, record, membersOf(jsonOf(record, log)));
     default:
       return { roster };
   }
@@ -72,6 +75,9 @@ export function readEvidence(roster: Roster, record: LogRecord, log: Pick<EventL
 
 const AGENT_STARTED = 'agent.started';
 const AGENT_STREAM = 'agent/';
+/** As mesh/link/link-events.ts has them. */
+const MESSAGE_REFUSED = 'message.refused';
+const PEER_STREAM = 'peer/';
 
 type Members = { readonly [name: string]: JsonValue | undefined };
 
@@ -115,13 +121,35 @@ function decided(before: Roster, record: LogRecord, said: Members): Reading {
   return { roster, evidence: { type, subject, capability: capabilityOf(act), risk: act.risk, at } };
 }
 
-/** E2. Being slow to notice that a delegation has ended is no violation; nor is acting under a kill that one cannot see. */
+/** E2. Acting on a delegation that has ended is no violation, nor acting under a kill that one cannot see; a policy that is
+ *  missing or broken is the operators' fault. */
 function violationBy(gate: JsonValue | undefined, code: string): 'policy' | 'scope' | undefined {
-  if (gate === 'policy' || gate === 'ring') return 'policy';
-  return gate === 'delegation' && !LAPSED.test(code) ? 'scope' : undefined;
+  if (gate === 'delegation') return OUTSIDE.has(code) ? 'scope' : undefined;
+  return (gate === 'policy' || gate === 'ring') && !UNRULED.has(code) ? 'policy' : undefined;
 }
 
-const LAPSED = /\.(expired|future|missing|revoked|stale|unknown)$/;
+const UNRULED: ReadonlySet<string> = new Set(['policy.missing', 'gate.failed']);
+
+/** Whoever is refused so wanted more than anybody had given him, or brought what was given to others. */
+const OUTSIDE: ReadonlySet<string> = new Set(
+  [
+    ...['args_denied', 'broken_chain', 'cyclic', 'no_root', 'other_command', 'other_context', 'too_deep', 'unbounded'],
+    'wrong_audience',
+  ].map((what) => `delegation.${what}`),
+);
+
+/** What another node's `agent` sent, under a certificate that held, and was refused for; without one, the node itself. `peer/…` is written by the link alone, after its checks. */
+function refused(roster: Roster, { stream, envelope, wallMs: at }: LogRecord, said: Members): Reading {
+  const { from: node, agent: from = node, code } = said;
+  const isSigned = stream.startsWith(PEER_STREAM) && envelope !== undefined;
+  if (!isSigned || typeof from !== 'string' || typeof code !== 'string') return { roster };
+  const type = violationBy(
+    code.startsWith('delegation.') ? 'delegation' : code.startsWith('policy.') ? 'policy' : null,
+    code,
+  );
+  if (type === undefined) return { roster };
+  return { roster, evidence: { type, subject: subjectOfDid(roster, from), capability: 'message', risk: 1, at } };
+}
 
 function settled(before: Roster, record: LogRecord, said: Members): Reading {
   const { roster, hosted, act } = close(before, record, said);

@@ -43,7 +43,7 @@ test('tells of a sponsor’s liability where it lowers a sibling', async () => {
 test('ends where the fold ends: the last change is the score at its moment', async () => {
   const trail = await Trail.begin();
   await trail.worked('clerk', 25);
-  await trail.denied('clerk', 'delegation');
+  await trail.denied('clerk', 'delegation', {}, 'delegation.args_denied');
   const last = [...explainTrust(trail.log)].at(-1);
   const subject = subjectOf('clerk', trail.log.did);
 

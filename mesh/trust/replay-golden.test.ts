@@ -38,7 +38,7 @@ async function lived(): Promise<Trail> {
   }
   await trail.did('clerk', {}, { type: 'unknown', message: 'who knows' });
   await trail.denied('rogue', 'policy', { risk: 4 });
-  await trail.denied('clerk', 'delegation', { risk: 2 }, 'delegation.wider');
+  await trail.denied('clerk', 'delegation', { risk: 2 }, 'delegation.args_denied');
   trail.clock.advance(11 * DAY);
   await trail.worked('clerk', 30);
   trail.clock.advance(75 * DAY);

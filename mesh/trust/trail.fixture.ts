@@ -1,7 +1,7 @@
 /** A log as nodes leave it: acts that were decided and settled, denials, endorsements and identities, at moments of choice. */
 import type { Did } from '../../runtime/codec/did.ts';
 import type { JsonValue } from '../../runtime/codec/json.ts';
-import { type EventId, parseStreamId, type RecordedDecision } from '../../runtime/codec/record.ts';
+import { type DigestText, type EventId, parseStreamId, type RecordedDecision } from '../../runtime/codec/record.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
 import { unwrap } from '../../runtime/core/result.ts';
 import { ManualClock, seededRandom } from '../../runtime/core/simulation.ts';
@@ -45,17 +45,12 @@ export class Trail {
     stream: string,
     type: string,
     value: JsonValue,
-    over: { readonly actor?: Did; readonly decision?: RecordedDecision } = {},
+    over: { readonly actor?: Did; readonly decision?: RecordedDecision; readonly envelope?: DigestText } = {},
   ): Promise<void> {
     const id = uuidv7(this.clock, this.#random) as EventId;
-    const event = {
-      id,
-      type: eventType(type),
-      actor: over.actor ?? this.log.did,
-      payload: { type: 'json', value },
-    } as const;
-    const full = over.decision === undefined ? event : { ...event, decision: over.decision };
-    await this.log.append([{ stream: unwrap(parseStreamId(stream), 'a stream'), expected: 'any', events: [full] }]);
+    const payload = { type: 'json', value } as const;
+    const event = { actor: this.log.did, ...over, id, type: eventType(type), payload };
+    await this.log.append([{ stream: unwrap(parseStreamId(stream), 'a stream'), expected: 'any', events: [event] }]);
   }
 
   /** An act that was allowed; its key. */

@@ -11,6 +11,7 @@ import { natsGroup } from './nats/group.ts';
 import { policyGroup } from './policy/group.ts';
 import { formatReport, reportOf } from './report.ts';
 import { Interrupted, type Shell } from './shell.ts';
+import { trustGroup } from './trust/group.ts';
 
 /** The groups of commands, in the order of `--help`. A group adds its commands to the program, and loads no command's code. */
 const GROUPS: readonly ((program: Command, shell: Shell) => void)[] = [
@@ -20,6 +21,7 @@ const GROUPS: readonly ((program: Command, shell: Shell) => void)[] = [
   machineGroup,
   natsGroup,
   policyGroup,
+  trustGroup,
 ];
 
 /** The exit code, and the signal that ended the run, if one did. Writes to the shell; never throws. */
