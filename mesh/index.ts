@@ -73,6 +73,7 @@ export { LINK_EVENT_TYPES, type LinkEvents, type LinkEventType } from './link/li
 export { commandOf, readCommand, spell } from './link/words.ts';
 // Mailboxes for nodes that are away
 export { type Collected, type Letter, MAILBOX, type Mailbox, type MailboxBounds, type Receipt } from './mailbox.ts';
+export { admitLetter, type LetterReader, writeLetter } from './mailbox-letter.ts';
 export { MemoryMailboxes } from './mailbox-memory.ts';
 // Transports
 export { type Fault, MemoryCarrier } from './memory-transport.ts';
