@@ -1,6 +1,7 @@
 /** `npm run bench -- SUITE [--json] …`: each suite is a module that is loaded when its name is asked for. */
 const suites: Readonly<Record<string, (args: readonly string[]) => Promise<unknown>>> = {
   actors: async (args) => (await import('./actors.ts')).benchActors({ json: args.includes('--json') }),
+  delegation: async (args) => (await import('./delegation.ts')).benchDelegation({ json: args.includes('--json') }),
   log: async (args) => (await import('./log.ts')).benchLog(args),
   policy: async (args) => (await import('./policy.ts')).benchPolicy({ json: args.includes('--json') }),
 };
