@@ -2,7 +2,7 @@
 import { UNITS } from '../../../mesh/delegation/amount.ts';
 import { isCommandPrefix } from '../../../mesh/delegation/command.ts';
 import { readDelegation } from '../../../mesh/delegation/delegation.ts';
-import { mint } from '../../../mesh/delegation/mint.ts';
+import { LIFETIME_MS, mint } from '../../../mesh/delegation/mint.ts';
 import type { Millis } from '../../../runtime/core/brand.ts';
 import { CodedError } from '../../../runtime/core/errors.ts';
 import { systemClock, systemRandom } from '../../../runtime/core/system.ts';
@@ -19,7 +19,7 @@ export type DelegateOptions = PassphraseOptions & {
   readonly where: readonly string[];
   readonly parent?: string;
   readonly known: readonly string[];
-  readonly for: string;
+  readonly for?: string;
   readonly depth: number;
   readonly ceiling?: number;
   readonly calls?: number;
@@ -48,7 +48,7 @@ export async function delegate(shell: Shell, options: DelegateOptions): Promise<
     command: options.command,
     where: options.where.map(parseWhere),
     notBefore,
-    expires: (notBefore + spanOf(options.for)) as Millis,
+    expires: expiryOf(options.for, notBefore, inherited?.exp),
     depth: options.depth,
     budget: Object.fromEntries(UNITS.flatMap((unit) => (options[unit] === undefined ? [] : [[unit, options[unit]]]))),
     ...(ceiling === undefined ? {} : { ceiling }),
@@ -65,6 +65,12 @@ export async function delegate(shell: Shell, options: DelegateOptions): Promise<
 
 function isWithin(ceiling: number | undefined): boolean {
   return ceiling === undefined || ceiling <= 1000;
+}
+
+/** Who names a span gets it or a refusal; who names none, at most what is left. */
+function expiryOf(span: string | undefined, from: Millis, parentEnds = Number.POSITIVE_INFINITY): Millis {
+  const expires = span === undefined ? Math.min(from + LIFETIME_MS, parentEnds * 1000) : from + spanOf(span);
+  return expires as Millis;
 }
 
 /** @throws `input.malformed` */

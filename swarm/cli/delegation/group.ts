@@ -13,7 +13,7 @@ export function delegationGroup(program: Command, shell: Shell): void {
     )
     .option('--where <predicate>', WHERE, many, [])
     .option('--parent <file>', 'the chain that gave it to who gives; - for stdin (default: a root of its own)')
-    .option('--for <span>', 'how long: 90s, 15m, 8h, 30d', '15m')
+    .option('--for <span>', 'how long: 90s, 15m, 8h, 30d (default: 15m, or what is left of the parent)')
     .option('--depth <n>', 'how many links may follow', count, 0)
     .option('--ceiling <n>', 'the trust that counts for it at most, 0 to 1000', count)
     .option('--calls <n>', 'how many calls', count)
