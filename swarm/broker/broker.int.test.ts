@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
@@ -14,6 +13,7 @@ import { utf8 } from '../../runtime/core/bytes.ts';
 import { unwrap } from '../../runtime/core/result.ts';
 import { systemClock, systemRandom } from '../../runtime/core/system.ts';
 import { type BrokerBinary, findBroker } from './find-broker.ts';
+import { startHolder } from './holder.fixture.ts';
 import { spawnBroker } from './spawn-broker.ts';
 
 const realm = unwrap(parseRealm('acme'), 'a realm');
@@ -78,8 +78,7 @@ describe.each(folders)('the server found in %s', (folder) => {
   });
 
   test('B2: ends when the process that spawned it is killed', async () => {
-    const { path, version } = await findBroker(folder);
-    const holder = spawn(process.execPath, [resolve(import.meta.dirname, 'holder.fixture.ts'), path, version]);
+    const holder = startHolder(process.execPath, await findBroker(folder));
     const [line] = (await once(createInterface({ input: holder.stdout }), 'line')) as [string];
     const { url } = JSON.parse(line) as { readonly url: string };
     const [host, port] = url.split(':');
