@@ -1,4 +1,15 @@
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -130,6 +141,23 @@ test('what a crash left unfinished is not read', () => {
   writeFileSync(join(directory, '.agent-1.key.00.unfinished'), '{"key":');
   expect(readKeyFolder(directory).keys.size).toBe(2);
   expect(rotateAgentKeys(directory, {}, ports).keys).toHaveLength(2);
+});
+
+test('a folder cut short in its making is no folder, and does not hinder the next one', () => {
+  const directory = join(root, 'again');
+  mkdirSync(join(root, '.again.0000000000000000.unfinished'));
+  writeFileSync(join(root, '.again.0000000000000000.unfinished/node.key'), '{"key":', { mode: 0o600 });
+  expect(() => readKeyFolder(directory)).toThrow(coded('key.not_found'));
+  createKeyFolder(directory, { kind: 'node' }, systemRandom);
+  expect(readKeyFolder(directory).kind).toBe('node');
+});
+
+test('a file whose writer died between its two names is whole, and is not written again', () => {
+  const path = join(root, 'twice.key');
+  writeNewFile(path, 'whole', systemRandom);
+  linkSync(path, join(root, '.twice.key.0000000000000000.unfinished'));
+  expect(() => writeNewFile(path, 'other', systemRandom)).toThrow(coded('key.exists'));
+  expect(readFileSync(path, 'utf8')).toBe('whole');
 });
 
 test.each([
