@@ -86,6 +86,7 @@ export {
   sealMessages,
   sealMessagesAsBundle,
 } from './message.ts';
+export { type Callout, type KnownNode, LOGIN_MS, natsCalloutLines, serveCallout } from './nats-callout.ts';
 export { type NatsPermissions, type NatsTls, type NatsUser, natsConfig, natsPermissions } from './nats-config.ts';
 export { answerDiscovery } from './nats-discovery.ts';
 export { type LinkOptions, NatsLink, PACE, type Pace } from './nats-link.ts';

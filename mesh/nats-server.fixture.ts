@@ -1,5 +1,5 @@
 /** Real brokers for the tests: on loopback, on a port that the server chooses, with the configuration under test. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,6 +20,10 @@ export type Broker = AsyncDisposable & {
 /** The `nats-server` on the PATH, and every further one that `RINGMESH_NATS_SERVERS` names: paths, separated by colons. */
 export function brokerBinaries(named: string | undefined): readonly string[] {
   return ['nats-server', ...(named ?? '').split(':').filter((path) => path !== '')];
+}
+
+export function brokerVersion(binary: string): string {
+  return /v(\d+\.\d+\.\d+\S*)/.exec(execFileSync(binary, ['--version'], { encoding: 'utf8' }))?.[1] ?? '';
 }
 
 /** Starts `binary` with `config`, whose port is to be -1, or that of a broker which is gone; with JetStream over what is in

@@ -74,6 +74,8 @@ export const subject = {
   serviceName: 'ringmesh',
   discovery: (verb: string, self: NodeToken): readonly Subject[] =>
     [`$SRV.${verb}`, `$SRV.${verb}.ringmesh`, `$SRV.${verb}.ringmesh.${self}`] as unknown as readonly Subject[],
+  /** Where a server asks who may log in. */
+  authCallout: '$SYS.REQ.USER.AUTH' as Subject,
   discoveryAll: '$SRV.>' as Subject,
   /** Where answers to discovery go, and where only operators' tools listen. */
   operatorInboxes: '_INBOX.>' as Subject,
