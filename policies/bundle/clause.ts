@@ -50,6 +50,15 @@ export type ClauseKeys = {
   readonly text:
     | { readonly path: string; readonly read: (c: Context) => Value; readonly values: readonly string[] }
     | undefined;
+  /** The condition holds only if the number at the path is from `from` to `to` (or is no whole number). */
+  readonly bounds: Bounds | undefined;
+};
+
+type Bounds = {
+  readonly path: string;
+  readonly read: (c: Context) => Value;
+  readonly from: number;
+  readonly to: number;
 };
 
 export type Selector = PolicyDocument['scope'];
@@ -76,6 +85,7 @@ export function clauseOf(written: Written, term: Term | undefined): Clause {
       agents: exact(rule.head.agent) ?? exact(document.scope.agent),
       tenants: rule.head.tenant ?? document.scope.tenant,
       text: term === undefined ? undefined : textKey(term),
+      bounds: term === undefined ? undefined : boundsKey(term),
     },
     concerns: selectorTest([document.scope, rule.head], isStrict),
     surelyConcerns: selectorTest([document.scope, rule.head], false),
@@ -203,7 +213,42 @@ function textKey(term: Term): ClauseKeys['text'] {
   );
   if (path === undefined || left.node !== 'field' || values.length !== literals.length) return undefined;
   if (term.relation === 'in' && right.node !== 'list') return undefined;
-  const { field, members } = left;
+  return { path, values, read: readerOf(left) };
+}
+
+/** The bounds of the first path that is compared with a number and must hold for the condition to hold. */
+function boundsKey(term: Term): Bounds | undefined {
+  if (term.node === 'and') {
+    const all = term.terms.flatMap((each) => boundsKey(each) ?? []);
+    const [first] = all;
+    return all.reduce((met, next) => (next.path === met?.path ? meet(met, next) : met), first);
+  }
+  if (term.node !== 'relation') return undefined;
+  const { left, right, relation } = term;
+  const path = pathOf(left);
+  if (path === undefined || left.node !== 'field' || right.node !== 'literal') return undefined;
+  const { value } = right;
+  if (typeof value !== 'number') return undefined;
+  const bounds = BOUNDS[relation]?.(value);
+  return bounds === undefined ? undefined : { path, read: readerOf(left), ...bounds };
+}
+
+const [LEAST, MOST] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+
+/** Of whole numbers. */
+const BOUNDS: { readonly [relation: string]: ((value: number) => Pick<Bounds, 'from' | 'to'>) | undefined } = {
+  '==': (value) => ({ from: value, to: value }),
+  '>=': (value) => ({ from: value, to: MOST }),
+  '>': (value) => ({ from: value + 1, to: MOST }),
+  '<=': (value) => ({ from: LEAST, to: value }),
+  '<': (value) => ({ from: LEAST, to: value - 1 }),
+};
+
+function meet(a: Bounds, b: Bounds): Bounds {
+  return { ...a, from: Math.max(a.from, b.from), to: Math.min(a.to, b.to) };
+}
+
+function readerOf({ field, members }: Term & { readonly node: 'field' }): (c: Context) => Value {
   const read = FIELDS.get(field)?.read ?? (() => undefined);
-  return { path, values, read: (c) => members.reduce<Value>((value, member) => memberOf(value, member), read(c)) };
+  return (c) => members.reduce<Value>((value, member) => memberOf(value, member), read(c));
 }

@@ -73,8 +73,8 @@ export function refuse(bundle: Bundle, request: PolicyRequest): PolicyDecision |
 
 /** Asks the rules that `scan` brings, and combines what they say (D3). */
 export function weigh(bundle: Bundle, context: Context, scan: Scan, what: 'act' | 'returned' = 'act'): PolicyDecision {
-  const matched: Clause[] = [];
-  const unknown: Clause[] = [];
+  const matching = new Set<Clause>(); // a rule may be filed, and brought, more than once
+  const unknown = new Set<Clause>();
   let denied: Clause | undefined;
   let evaluated = 0;
   scan(context, (clause) => {
@@ -84,16 +84,16 @@ export function weigh(bundle: Bundle, context: Context, scan: Scan, what: 'act' 
     if (holds === false || (holds === undefined && isMereConsent(clause))) return false; // D4
     if (clause.effect === 'deny') {
       denied = clause;
-      if (holds === undefined) unknown.push(clause);
+      if (holds === undefined) unknown.add(clause);
       return true;
     }
-    if (!matched.includes(clause)) matched.push(clause);
-    if (holds === undefined) unknown.push(clause);
+    matching.add(clause);
+    if (holds === undefined) unknown.add(clause);
     return false;
   });
   const { digest } = bundle;
   if (denied !== undefined) {
-    const message = messageFor(denied, context, unknown.includes(denied));
+    const message = messageFor(denied, context, unknown.has(denied));
     return denial('policy.denied', message, {
       bundle: digest,
       determining: [determining(denied, unknown)],
@@ -101,6 +101,7 @@ export function weigh(bundle: Bundle, context: Context, scan: Scan, what: 'act' 
     });
   }
 
+  const matched = [...matching];
   let answered = 0;
   let escalating: Clause | undefined;
   for (const clause of matched) {
@@ -127,7 +128,7 @@ export function weigh(bundle: Bundle, context: Context, scan: Scan, what: 'act' 
     return {
       verdict: 'escalate',
       code: 'policy.escalated',
-      message: messageFor(asker, context, unknown.includes(asker)),
+      message: messageFor(asker, context, unknown.has(asker)),
       obligations,
       determining: sortedRefs(
         matched.filter(
@@ -160,8 +161,8 @@ function isMereConsent({ effect, obligations }: Clause): boolean {
   return effect === 'allow' && obligations.length === 0;
 }
 
-function isSure(clause: Clause, context: Context, unknown: readonly Clause[]): boolean {
-  return !unknown.includes(clause) && clause.surelyConcerns(context);
+function isSure(clause: Clause, context: Context, unknown: ReadonlySet<Clause>): boolean {
+  return !unknown.has(clause) && clause.surelyConcerns(context);
 }
 
 function manifestOf(bundle: Bundle, request: PolicyRequest): Manifest | undefined {
@@ -220,11 +221,11 @@ function messageFor(clause: Clause, context: Context, isUnknown: boolean): strin
   return detail === undefined ? clause.message : `${clause.message}: ${detail}`;
 }
 
-function sortedRefs(clauses: readonly Clause[], unknown: readonly Clause[]): readonly Determining[] {
+function sortedRefs(clauses: readonly Clause[], unknown: ReadonlySet<Clause>): readonly Determining[] {
   const refs = clauses.map((clause) => determining(clause, unknown));
   return refs.length < 2 ? refs : refs.sort((a, b) => (a.rule < b.rule ? -1 : 1));
 }
 
-function determining(clause: Clause, unknown: readonly Clause[]): Determining {
-  return { ...clause.ref, because: unknown.includes(clause) ? 'unknown' : 'match' };
+function determining(clause: Clause, unknown: ReadonlySet<Clause>): Determining {
+  return { ...clause.ref, because: unknown.has(clause) ? 'unknown' : 'match' };
 }

@@ -4,22 +4,18 @@
  *
  * X1. What `scan` brings is a superset of the rules that concern the request and whose condition is not false: leaving a
  *     rule out never changes a decision. `decide` asks each of them again.
- * X2. Rules come in an order that depends on their names alone, those that deny first within a list.
+ * X2. Rules come in an order that depends on the rules alone, not on where they were written.
  *
  * A rule is filed under one point and tool (or prefix of a tool, or effect), there under one agent or tenant, and there, in
- * lists that are still long, under the text that its condition wants to see.
+ * lists that are still long, under the values that its condition wants to see (`value-index.ts`).
  */
 import { POINTS } from '../decision/request.ts';
-import type { Context, Value } from '../expression/fields.ts';
+import type { Context } from '../expression/fields.ts';
 import type { Clause } from './clause.ts';
-
-const NONE: readonly Clause[] = [];
+import { file, type List, listed, type Visit } from './value-index.ts';
 
 /** Where something comes back, and only rules that name the point are asked. */
 const RETURNING: ReadonlySet<string> = new Set(['post_tool', 'output'] satisfies readonly (typeof POINTS)[number][]);
-
-/** Shorter lists are walked: a look-up would cost more. */
-const LIST_MAX = 8;
 
 export type RuleIndex = {
   readonly scan: (context: Context, visit: Visit) => void;
@@ -62,8 +58,6 @@ function byStrictnessThenName(a: Clause, b: Clause): number {
   const rank = ({ effect }: Clause) => (effect === 'deny' ? 0 : 1);
   return rank(a) - rank(b) || (a.ref.rule < b.ref.rule ? -1 : 1);
 }
-
-type Visit = (clause: Clause) => boolean;
 
 class ToolIndex {
   readonly #tools: ReadonlyMap<string, SubjectIndex>;
@@ -118,11 +112,11 @@ class ToolIndex {
 const SEPARATORS = new Set(Array.from('.:/@', (sign) => sign.charCodeAt(0)));
 
 class SubjectIndex {
-  readonly #agents: ReadonlyMap<string, TextIndex>;
-  readonly #tenants: ReadonlyMap<string, TextIndex>;
+  readonly #agents: ReadonlyMap<string, List>;
+  readonly #tenants: ReadonlyMap<string, List>;
   /** For a request without a tenant: unknown, so what any tenant's strict rules say counts. */
-  readonly #anyTenant: TextIndex;
-  readonly #rest: TextIndex;
+  readonly #anyTenant: List;
+  readonly #rest: List;
 
   constructor(clauses: readonly Clause[]) {
     const agents = new Map<string, Clause[]>();
@@ -161,70 +155,12 @@ class SubjectIndex {
   }
 }
 
-/** A list; a long one by the text that most of its conditions ask for. */
-class TextIndex {
-  readonly #all: readonly Clause[];
-  readonly #read: ((c: Context) => Value) | undefined;
-  readonly #texts: ReadonlyMap<string, Clause[]> | undefined;
-  readonly #rest: readonly Clause[] = NONE;
+const NO_LISTS: ReadonlyMap<string, List> = new Map();
 
-  constructor(clauses: readonly Clause[]) {
-    this.#all = clauses;
-    const path = clauses.length > LIST_MAX ? commonPath(clauses) : undefined;
-    if (path === undefined) return;
-    const texts = new Map<string, Clause[]>();
-    const rest: Clause[] = [];
-    for (const clause of clauses) {
-      const { text } = clause.keys;
-      if (text?.path !== path) {
-        rest.push(clause);
-        continue;
-      }
-      this.#read ??= text.read;
-      for (const value of text.values) file(texts, value, clause);
-    }
-    this.#texts = texts;
-    this.#rest = rest;
-  }
-
-  scan(c: Context, visit: Visit): boolean {
-    const value = this.#read?.(c);
-    if (typeof value !== 'string') return walk(this.#all, visit); // X1: unknown could be anything
-    const filed = this.#texts?.get(value);
-    return (filed !== undefined && walk(filed, visit)) || walk(this.#rest, visit);
-  }
-}
-
-function walk(clauses: readonly Clause[], visit: Visit): boolean {
-  for (const clause of clauses) if (visit(clause)) return true;
-  return false;
-}
-
-function commonPath(clauses: readonly Clause[]): string | undefined {
-  const counts = new Map<string, number>();
-  for (const { keys } of clauses)
-    if (keys.text !== undefined) counts.set(keys.text.path, (counts.get(keys.text.path) ?? 0) + 1);
-  const [best] = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
-  return best !== undefined && best[1] > LIST_MAX ? best[0] : undefined;
-}
-
-const NO_LIST = new TextIndex(NONE);
-const NO_LISTS: ReadonlyMap<string, TextIndex> = new Map();
-
-function listed(clauses: readonly Clause[]): TextIndex {
-  return clauses.length === 0 ? NO_LIST : new TextIndex(clauses);
-}
-
-function eachListed(filed: ReadonlyMap<string, readonly Clause[]>): ReadonlyMap<string, TextIndex> {
-  return filed.size === 0 ? NO_LISTS : new Map([...filed].map(([key, clauses]) => [key, new TextIndex(clauses)]));
+function eachListed(filed: ReadonlyMap<string, readonly Clause[]>): ReadonlyMap<string, List> {
+  return filed.size === 0 ? NO_LISTS : new Map([...filed].map(([key, clauses]) => [key, listed(clauses)]));
 }
 
 function eachIndexed(filed: ReadonlyMap<string, readonly Clause[]>): ReadonlyMap<string, SubjectIndex> {
   return new Map([...filed].map(([key, clauses]) => [key, new SubjectIndex(clauses)]));
-}
-
-function file(map: Map<string, Clause[]>, key: string, clause: Clause): void {
-  const filed = map.get(key);
-  if (filed === undefined) map.set(key, [clause]);
-  else filed.push(clause);
 }
