@@ -119,7 +119,8 @@ function removeStale(directory: string): void {
   }
 }
 
-function limitGroup(path: string, limits: RingLimits): void {
+/** Writes the limits into whichever files the group has. */
+export function limitGroup(path: string, limits: RingLimits): void {
   for (const { file, also, value } of FILES) {
     if (!existsSync(join(path, file))) continue;
     for (const name of [file, ...also.filter((one) => existsSync(join(path, one)))]) {
@@ -141,7 +142,8 @@ function cpuOf({ cpuPercentMax }: RingLimits, file: string): string | undefined 
   return file === 'cpu.max' ? `${quota} ${PERIOD_US}` : `${quota}`; // version 1 has this period by default
 }
 
-function hasOomKill(path: string): boolean {
+/** Whether the kernel has ended a process of the group for want of memory. */
+export function hasOomKill(path: string): boolean {
   return ['memory.events', 'memory.oom_control'].some((name) => {
     const file = join(path, name);
     return existsSync(file) && /^oom_kill [1-9]/m.test(readFileSync(file, 'utf8'));

@@ -13,16 +13,19 @@ import { installStrictMode } from './strict.ts';
 
 const [module = '', name = ''] = process.argv.slice(2);
 const early: ToHost[] = [];
+const limited = Promise.withResolvers<void>();
 let host: Host | undefined;
 
 process.on('disconnect', () => process.exit(0));
-process.on('message', (message) => {
-  if (host === undefined) early.push(message as ToHost);
-  else host.receive(message as ToHost);
+process.on('message', (message: ToHost | { readonly type: 'begin' }) => {
+  if (message.type === 'begin') limited.resolve();
+  else if (host === undefined) early.push(message);
+  else host.receive(message);
 });
 
 const codeOf = watchCode();
 installStrictMode();
+await limited.promise; // H1: until then nothing of an author's runs
 const imported = (await import(module)) as Readonly<Record<string, unknown>>;
 const implementation = imported[name] as Implementation | undefined;
 assert(implementation?.contract !== undefined, `expected an implementation called ${name} in ${module}`);

@@ -3,7 +3,8 @@
  *
  * P1. One host per profile (contract, ring, sponsor). A profile that changes means another host for the agent's next turn.
  * P2. A host's end is recorded before any of its turns hears of it. Ending an idle one is no exit.
- * P3. A host that owes an answer and says nothing for its ring's step time is killed.
+ * P3. A host that owes an answer and says nothing for its ring's step time is killed. It owes nothing while it waits itself:
+ *     for its start, for an answer, or for its share of CPU.
  */
 import { RING_LIMITS } from '../kernel/ring.ts';
 import type { Background } from './background.ts';
@@ -21,6 +22,8 @@ export type Hosted = {
   /** When it said that it was ready: until then it owes nothing but that. */
   readyMs: number | undefined;
   readonly startedMs: number;
+  /** Whether what it is sent waits. */
+  isHeld: boolean;
   isOver: boolean;
 };
 
@@ -56,10 +59,12 @@ export class HostPool {
       turns: new Map(),
       readyMs: undefined,
       startedMs: this.#parts.clock.monotonicMs(),
+      isHeld: false,
       isOver: false,
       process: this.#parts.hosts.start(profile, {
         heard: (message) => this.#heard(hosted, message),
         exited: (exit) => this.#background.track(this.#exited(key, hosted, exit)),
+        held: (isHeld) => this.#held(hosted, isHeld),
       }),
     };
     this.#hosts.set(key, hosted);
@@ -75,7 +80,7 @@ export class HostPool {
   /** Begins an attempt at a turn in a host. */
   enter(hosted: Hosted, turn: RunningTurn, message: ToHost & { readonly type: 'enter' }): void {
     hosted.turns.set(turn.id, turn);
-    this.#say(hosted, message);
+    this.#give(hosted, turn, message);
     const guard = this.#guard(hosted, turn);
     this.#background.track(
       turn.ended.then(() => {
@@ -88,7 +93,7 @@ export class HostPool {
   /** The answer to one of the turn's operations. */
   settle(turn: RunningTurn, message: ToHost & { readonly type: 'settle' }): void {
     const hosted = this.#hostRunning(turn);
-    if (hosted !== undefined) this.#say(hosted, message);
+    if (hosted !== undefined) this.#give(hosted, turn, message);
   }
 
   /** The host is to forget the turn. */
@@ -143,7 +148,7 @@ export class HostPool {
       const { limitMs, sinceMs } = this.#owes(hosted, turn, stepMs);
       const leftMs = turn.inFlight > 0 ? stepMs : sinceMs + limitMs - clock.monotonicMs();
       if (leftMs > 0) {
-        stack.use(clock.after(leftMs, check));
+        stack.use(clock.after(Math.min(leftMs, START_MS_MAX), check));
         return;
       }
       hosted.process.kill({ code: 'host.silent', message: `no word for ${limitMs} ms in a turn of ${turn.agent}` });
@@ -164,6 +169,20 @@ export class HostPool {
     return { limitMs: stepMs, sinceMs: Math.max(readyMs, turn.heardMs) };
   }
 
+  /** Says what the host owes an answer to: from when it has it. */
+  #give(hosted: Hosted, turn: RunningTurn, message: ToHost): void {
+    this.#say(hosted, message);
+    turn.heardMs = hosted.isHeld ? Number.POSITIVE_INFINITY : this.#parts.clock.monotonicMs();
+  }
+
+  #held(hosted: Hosted, isHeld: boolean): void {
+    hosted.isHeld = isHeld;
+    if (isHeld) return;
+    for (const turn of hosted.turns.values()) {
+      if (turn.heardMs === Number.POSITIVE_INFINITY) turn.heardMs = this.#parts.clock.monotonicMs();
+    }
+  }
+
   #say(hosted: Hosted, message: ToHost): void {
     if (!hosted.isOver) hosted.process.send(message);
   }
@@ -175,7 +194,7 @@ export class HostPool {
     }
     const turn = hosted.turns.get(message.turn);
     if (turn === undefined) return;
-    turn.heardMs = this.#parts.clock.monotonicMs();
+    if (turn.heardMs !== Number.POSITIVE_INFINITY) turn.heardMs = this.#parts.clock.monotonicMs();
     if (message.type !== 'operation') {
       turn.end(message);
       return;

@@ -12,6 +12,8 @@ export type HostExit = { readonly code: string; readonly message: string };
 export type HostListener = {
   readonly heard: (message: FromHost) => void;
   readonly exited: (exit: HostExit) => void;
+  /** Whether it has used more than its share of CPU: then what it is sent waits, and it owes nothing. */
+  readonly held?: (isHeld: boolean) => void;
 };
 
 export interface HostProcess {
