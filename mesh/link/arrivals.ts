@@ -65,6 +65,16 @@ const OTHER_SESSION: ReadonlySet<string> = new Set([
   'envelope.session_over',
 ]);
 
+/** No word about the request itself: it was damaged on its way, or came too late, and is sent again if it still matters. */
+const UNANSWERED: ReadonlySet<string> = new Set([
+  'body.undecipherable',
+  'body.wrong_digest',
+  'body.wrong_length',
+  'envelope.past_deadline',
+  'envelope.replayed',
+  'quota.exceeded',
+]);
+
 /** A refusal that certainly has an author. */
 type Blamed = Refusal & {
   readonly from: Did;
@@ -248,7 +258,7 @@ export class Arrivals {
 
   /** Tells an honest sender why. */
   #answerRefused({ code, message: detail, from, message, kind, claims }: Blamed): void {
-    if (claims === undefined || (kind !== 'ask' && kind !== 'tell')) return;
+    if (claims === undefined || (kind !== 'ask' && kind !== 'tell') || UNANSWERED.has(code)) return;
     const outcome =
       code === 'envelope.no_such_agent'
         ? ({ type: 'died', message: detail } as const)

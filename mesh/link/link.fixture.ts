@@ -173,9 +173,9 @@ type Life = {
 export class LinkNode {
   readonly net: Net;
   readonly pair: KeyPair;
-  readonly world: MemoryWorld;
+  world: MemoryWorld;
   readonly handlers: ReadonlyMap<string, Handler>;
-  readonly keys: Keys;
+  keys: Keys;
   readonly random: Random;
   over: Partial<LinkParts> = {};
   #life: Life | undefined;

@@ -2,7 +2,7 @@
 import type { Random } from '../../runtime/core/random.ts';
 import { ManualClock, seededRandom } from '../../runtime/core/simulation.ts';
 import { nextTurn } from '../../runtime/core/system.ts';
-import { MemoryCarrier } from '../memory-transport.ts';
+import { closed, MemoryCarrier } from '../memory-transport.ts';
 import type { Lane, NodeToken } from '../subject.ts';
 import type { Arrival, Transport } from '../transport.ts';
 
@@ -18,6 +18,7 @@ export type Wire = (message: {
 class Wired implements Transport {
   readonly #inner: Transport;
   readonly #net: Net;
+  #isClosed = false;
 
   constructor(inner: Transport, net: Net) {
     this.#inner = inner;
@@ -37,11 +38,12 @@ class Wired implements Transport {
   }
 
   send(lane: Lane, to: NodeToken, bytes: Uint8Array): void {
+    if (this.#isClosed) throw closed();
     const copy = Uint8Array.from(bytes);
     this.#net.sent.push({ lane, from: this.self, to, bytes: copy });
     for (const delay of this.#net.wire({ lane, to, from: this.self, bytes })) {
       if (delay === 0) this.#inner.send(lane, to, copy);
-      else this.#net.clock.after(delay, () => this.#later(lane, to, copy));
+      else this.#net.clock.after(delay, () => this.#net.carrier.carry(lane, this.self, to, copy));
     }
   }
 
@@ -54,11 +56,8 @@ class Wired implements Transport {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
     await this.#inner[Symbol.asyncDispose]();
-  }
-
-  #later(lane: Lane, to: NodeToken, bytes: Uint8Array): void {
-    if (this.#net.isAttached(this.self)) this.#inner.send(lane, to, bytes);
   }
 }
 
@@ -75,7 +74,6 @@ export class Net {
   readonly random: Random;
   readonly carrier = new MemoryCarrier();
   readonly sent: Sent[] = [];
-  readonly #attached = new Set<NodeToken>();
   wire: Wire = () => [0];
 
   constructor(seed: string) {
@@ -83,16 +81,10 @@ export class Net {
   }
 
   attach(token: NodeToken): Transport {
-    this.#attached.add(token);
     return new Wired(this.carrier.attach(token), this);
   }
 
-  isAttached(token: NodeToken): boolean {
-    return this.#attached.has(token);
-  }
-
   async detach(transport: Transport): Promise<void> {
-    this.#attached.delete(transport.self);
     await transport[Symbol.asyncDispose]();
   }
 
