@@ -9,6 +9,29 @@ export { isBundle, splitBundle } from './bundle.ts';
 export { type Claims, decodeClaims, messageDigest } from './claims.ts';
 // Heartbeats, and who lives
 export { type Death, readTold, type Told, writeDeath } from './death.ts';
+// Delegation
+export {
+  delegationEvent,
+  grantedPayload,
+  type RealmParts,
+  realmAuthority,
+  restoreAuthority,
+  revokedPayload,
+} from './delegation/authority.ts';
+export {
+  type Authority,
+  composeChain,
+  type DelegationView,
+  type Grant,
+  type Invocation,
+  verifyChain,
+} from './delegation/chain.ts';
+export { type Delegation, type DelegationClaims, readDelegation } from './delegation/delegation.ts';
+export { Delegations } from './delegation/delegations.ts';
+export { type DelegationParts, delegationCheck, delegationGate } from './delegation/gate.ts';
+export { type CostOf, Ledger } from './delegation/ledger.ts';
+export { mint, type Terms } from './delegation/mint.ts';
+export type { Predicate } from './delegation/predicate.ts';
 export { didDocument } from './did-document.ts';
 // Identities
 export { formatDidMesh, isDidMesh, parseDidMesh } from './did-mesh.ts';
@@ -96,6 +119,11 @@ export { connectNats, type NatsOptions, type NatsTransport } from './nats-transp
 export { formatUserNkey, parseUserNkey, type UserNkey } from './nkey.ts';
 export { type Awaited, Pending } from './pending.ts';
 export { learnPresentation, PRESENTATION_MEDIA, writePresentation } from './presentation.ts';
+// Revocation
+export { revocationCheck } from './revocation/check.ts';
+export { RevocationFeed } from './revocation/feed.ts';
+export { readRevocation, writeRevocationOf } from './revocation/revocation.ts';
+export { type RevocationHead, Revocations } from './revocation/revocations.ts';
 export { Session, Sessions } from './session.ts';
 export { Sessionless } from './sessionless.ts';
 export type { Statement } from './statement.ts';

@@ -135,7 +135,7 @@ export function delegationCheck(parts: DelegationCheckParts): {
 }
 
 /** What is known at this moment, for rules that ask for it. */
-export function viewOf({ authority, ledger, heardAt }: DelegationParts): DelegationView {
+function viewOf({ authority, ledger, heardAt }: DelegationParts): DelegationView {
   return { ...authority, heardAt: heardAt(), spent: (delegation) => ledger.spent(delegation) };
 }
 

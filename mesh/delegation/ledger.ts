@@ -24,7 +24,7 @@ import { parsePayload } from './vocabulary.ts';
 /** What an act costs by what is known before it: the same when it is replayed. */
 export type CostOf = (act: Pick<Action, 'verb' | 'target' | 'input' | 'risk'>) => Amount;
 
-export const ONE_CALL: Amount = { calls: 1 };
+const ONE_CALL: Amount = { calls: 1 };
 
 type Account = { readonly settled: Amount; readonly reserved: Amount };
 type Reservation = { readonly delegations: readonly Cid[]; readonly amount: Amount };

@@ -22,7 +22,7 @@ import { mint, type Terms } from './mint.ts';
 /** Somebody with a key. */
 export type Party = { readonly did: Did; readonly pair: KeyPair };
 
-export function aParty(random: Random): Party {
+function aParty(random: Random): Party {
   const pair = generateKeyPair(random);
   return { did: formatDidKey(pair.publicKey), pair };
 }

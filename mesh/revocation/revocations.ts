@@ -34,6 +34,8 @@ export class Revocations {
   /** By `<target> <signer>`: of several statements of the same, the one with the smallest content id, so that all keep one. */
   readonly #statements = new Map<string, Statement<Revocation>>();
   readonly #perSigner = new Map<Did, number>();
+  /** Of the kept statements, by the digest of their bytes: what is pushed again and again is verified once. */
+  readonly #taken = new Map<DigestText, RevocationLearned>();
   readonly #maySign: (signer: Did) => boolean;
   #digest: DigestText | undefined;
   #heardAt = 0 as Millis;
@@ -73,6 +75,8 @@ export class Revocations {
 
   /** Takes one signed statement in. */
   learn(bytes: Uint8Array): Result<RevocationLearned, Refusal> {
+    const again = this.#taken.get(digestText(sha256(bytes)));
+    if (again !== undefined) return ok(again);
     const read = readRevocation(bytes);
     if (!read.ok) return read;
     const { value, signers } = read.value;
@@ -84,7 +88,10 @@ export class Revocations {
     const news = by.filter((signer) => !this.#statements.has(keyOf(value.target, signer)));
     if (!this.#hasRoom(news)) return this.#refuse();
     for (const signer of by) this.#take(read.value, signer);
-    return ok({ target: value.target, by, reason: value.reason, isNews: news.length > 0 });
+    const learned = { target: value.target, by, reason: value.reason };
+    const isKept = by.some((signer) => this.#statements.get(keyOf(value.target, signer)) === read.value);
+    if (isKept) this.#taken.set(digestText(sha256(bytes)), { ...learned, isNews: false });
+    return ok({ ...learned, isNews: news.length > 0 });
   }
 
   /** A peer's head, from a heartbeat: whether it agrees. If it does not, ask the peer for its statements (V4). */
@@ -110,7 +117,10 @@ export class Revocations {
     const known = this.#statements.get(key);
     if (known !== undefined && known.cid <= statement.cid) return;
     this.#statements.set(key, statement);
-    if (known !== undefined) return;
+    if (known !== undefined) {
+      this.#taken.delete(digestText(sha256(known.bytes)));
+      return;
+    }
     this.#digest = undefined;
     this.#perSigner.set(signer, (this.#perSigner.get(signer) ?? 0) + 1);
     const revokers = this.#revokers.get(target);
