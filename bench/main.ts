@@ -4,6 +4,7 @@ const suites: Readonly<Record<string, (args: readonly string[]) => Promise<unkno
   delegation: async (args) => (await import('./delegation.ts')).benchDelegation({ json: args.includes('--json') }),
   log: async (args) => (await import('./log.ts')).benchLog(args),
   policy: async (args) => (await import('./policy.ts')).benchPolicy({ json: args.includes('--json') }),
+  trust: async (args) => (await import('./trust.ts')).benchTrust(args),
 };
 
 const [name = '', ...args] = process.argv.slice(2);

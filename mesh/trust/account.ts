@@ -14,6 +14,7 @@ import {
   PARTY_SHARE,
   PARTY_UNITS_PER_DAY,
 } from './rules.ts';
+import { type Entries, find, withEntry } from './shelf.ts';
 
 export type Faults = {
   /** Of before the last good evidence. */
@@ -29,13 +30,13 @@ export const NO_FAULTS: Faults = { settled: EMPTY, fresh: EMPTY, plain: 0 };
 export type Party = { readonly good: Heap; readonly day: number; readonly today: number; readonly against: number };
 
 export type Account = {
-  readonly parties: ReadonlyMap<string, Party>;
+  readonly parties: Entries<Party>;
   readonly faults: Faults;
   /** The moment of the last good evidence. */
   readonly lastGood: number | null;
 };
 
-export const NO_ACCOUNT: Account = { parties: new Map(), faults: NO_FAULTS, lastGood: null };
+export const NO_ACCOUNT: Account = { parties: [], faults: NO_FAULTS, lastGood: null };
 
 /** Beyond this many the rest share a name that no counterparty has. */
 const OTHERS = '';
@@ -47,7 +48,8 @@ export function withGood(account: Account, party: string, quarters: number, at: 
   const { name, said, dayMs } = partyOn(account, party, at);
   const counted = Math.min(quarters, DAILY - said.today); // F2
   const good = add(said.good, counted, dayMs, GOOD_HALF_LIFE_MS);
-  const parties = new Map(account.parties).set(name, { ...said, good, today: said.today + counted });
+  const today = said.today + counted;
+  const parties = withEntry(account.parties, name, { good, day: said.day, today, against: said.against });
   return { parties, faults: settle(account.faults), lastGood: at };
 }
 
@@ -55,7 +57,7 @@ export function withGood(account: Account, party: string, quarters: number, at: 
 export function withFault(account: Account, party: string, quarters: number, at: number): Account {
   const { name, said, dayMs } = partyOn(account, party, at);
   const counted = Math.min(quarters, DAILY - said.against); // F2: nobody is talked down in a day
-  const parties = new Map(account.parties).set(name, { ...said, against: said.against + counted });
+  const parties = withEntry(account.parties, name, { ...said, against: said.against + counted });
   return { ...account, parties, faults: withBad(account.faults, counted, dayMs) };
 }
 
@@ -83,7 +85,7 @@ export function goodWorth(
   { parties }: Account,
   at: number,
 ): { readonly all: number; readonly shared: number; readonly parties: number } {
-  const worths = [...parties.values()].map(({ good }) => worth(good, at, GOOD_HALF_LIFE_MS)).filter((one) => one > 0);
+  const worths = parties.map(([, { good }]) => worth(good, at, GOOD_HALF_LIFE_MS)).filter((one) => one > 0);
   const all = worths.reduce((sum, one) => sum + one, 0);
   const shared = worths.reduce(
     (sum, one) => sum + Math.min(one, quotient((all - one) * PARTY_SHARE.of, PARTY_SHARE.in)),
@@ -97,9 +99,10 @@ function partyOn(
   party: string,
   at: number,
 ): { readonly name: string; readonly said: Party; readonly dayMs: number } {
-  const name = parties.has(party) || parties.size < PARTIES_MAX ? party : OTHERS;
+  const known = find(parties, party);
+  const name = known !== undefined || parties.length < PARTIES_MAX ? party : OTHERS;
+  const last = known ?? find(parties, name);
   const day = quotient(at, EVIDENCE_DAY_MS);
-  const { good = EMPTY, ...last } = parties.get(name) ?? {};
-  const said = 'day' in last && last.day === day ? { good, ...last } : { good, day, today: 0, against: 0 };
+  const said = last?.day === day ? last : { good: last?.good ?? EMPTY, day, today: 0, against: 0 };
   return { name, said, dayMs: day * EVIDENCE_DAY_MS };
 }

@@ -13,6 +13,7 @@ import { anAgent, NOW } from '../world.fixture.ts';
 import { GRAINS_PER_UNIT } from './decay.ts';
 import { trustProjection } from './projection.ts';
 import { score } from './score.ts';
+import { entriesOf } from './shelf.ts';
 import { subjectOf, unsponsored } from './standing.ts';
 import { Trail } from './trail.fixture.ts';
 import { Trust } from './trust.ts';
@@ -218,7 +219,7 @@ describe('an identity', () => {
     const { state } = fold(trail.log, trustProjection);
     const subject = subjectOf('quote', formatDidKey(sponsor.publicKey));
     expect(score(state.ledger, { subject, at: trail.now }).score).toBe(before.score);
-    expect(state.roster.identities.flatMap((part) => [...(part?.values() ?? [])])).toEqual([subject, subject]);
+    expect(entriesOf(state.roster.identities).map(([, known]) => known)).toEqual([subject, subject]);
   });
 
   test('S1: that no sponsor signed for is worth 0, and its deeds are nobody else’s', async () => {

@@ -1,13 +1,12 @@
 /** Trust as a projection of the log: what was read, and where everybody stands. The same log gives the same bytes. */
 import { type Digest, sha256 } from '../../runtime/codec/digest.ts';
-import { canonicalJson, type JsonValue } from '../../runtime/codec/json.ts';
+import { canonicalJson } from '../../runtime/codec/json.ts';
 import { utf8, view } from '../../runtime/core/bytes.ts';
 import { unwrap } from '../../runtime/core/result.ts';
 import type { Projection } from '../../runtime/log/projection.ts';
-import type { Account } from './account.ts';
 import { EMPTY_ROSTER, type Hosted, type Roster, readEvidence } from './evidence.ts';
 import { TRUST_FORMULA } from './rules.ts';
-import { entriesOf, shelfOf } from './shelf.ts';
+import { type Entries, entriesOf, shelfOf } from './shelf.ts';
 import { EMPTY_LEDGER, type Ledger, type Sponsor, type Standing, type Subject, witness } from './standing.ts';
 
 export type TrustState = { readonly roster: Roster; readonly ledger: Ledger };
@@ -36,41 +35,20 @@ export function trustDigest(state: TrustState): Digest {
 }
 
 type Written = {
-  readonly identities: readonly (readonly [string, Subject])[];
-  readonly hosted: readonly (readonly [string, Hosted])[];
-  readonly agents: readonly (readonly [string, WrittenStanding])[];
-  readonly sponsors: readonly (readonly [string, Sponsor])[];
-};
-
-type WrittenAccount = Omit<Account, 'parties'> & {
-  readonly parties: readonly (readonly [string, Account['parties'] extends ReadonlyMap<string, infer P> ? P : never])[];
-};
-
-type WrittenStanding = Omit<Standing, 'whole' | 'classes'> & {
-  readonly whole: WrittenAccount;
-  readonly classes: readonly (readonly [string, WrittenAccount])[];
+  readonly identities: Entries<Subject>;
+  readonly hosted: Entries<Hosted>;
+  readonly agents: Entries<Standing>;
+  readonly sponsors: Entries<Sponsor>;
 };
 
 function encodeTrust({ roster, ledger }: TrustState): Uint8Array {
   const written: Written = {
     identities: entriesOf(roster.identities),
     hosted: entriesOf(roster.hosted),
-    agents: entriesOf(ledger.agents).map(([subject, standing]) => [subject, writeStanding(standing)]),
+    agents: entriesOf(ledger.agents),
     sponsors: entriesOf(ledger.sponsors),
   };
-  return utf8(unwrap(canonicalJson(written as unknown as JsonValue), 'trust is data'));
-}
-
-function writeStanding({ whole, classes, ...rest }: Standing): WrittenStanding {
-  return {
-    ...rest,
-    whole: writeAccount(whole),
-    classes: [...classes].map(([name, account]) => [name, writeAccount(account)]),
-  };
-}
-
-function writeAccount({ parties, ...rest }: Account): WrittenAccount {
-  return { ...rest, parties: [...parties] };
+  return utf8(unwrap(canonicalJson(written), 'trust is data'));
 }
 
 /** A snapshot's bytes are the ones that `encode` gave, by their digest: only another version of this code wrote others. */
@@ -79,25 +57,10 @@ function decodeTrust(bytes: Uint8Array): TrustState | undefined {
     const { identities, hosted, agents, sponsors } = JSON.parse(view(bytes).toString('utf8')) as Written;
     return {
       roster: { identities: shelfOf(identities), hosted: shelfOf(hosted) },
-      ledger: {
-        agents: shelfOf(agents.map(([subject, standing]) => [subject, readStanding(standing)] as const)),
-        sponsors: shelfOf(sponsors),
-      },
+      ledger: { agents: shelfOf(agents), sponsors: shelfOf(sponsors) },
     };
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
     throw error;
   }
-}
-
-function readStanding({ whole, classes, ...rest }: WrittenStanding): Standing {
-  return {
-    ...rest,
-    whole: readAccount(whole),
-    classes: new Map(classes.map(([name, account]) => [name, readAccount(account)])),
-  };
-}
-
-function readAccount({ parties, ...rest }: WrittenAccount): Account {
-  return { ...rest, parties: new Map(parties) };
 }

@@ -21,7 +21,7 @@ import {
   type Tier,
   tierOf,
 } from './rules.ts';
-import { take } from './shelf.ts';
+import { find, take } from './shelf.ts';
 import { type Ledger, NEWCOMER, type Standing, type Subject, sponsorOf, strikesAt } from './standing.ts';
 
 export type Asked = {
@@ -55,7 +55,7 @@ export function score(ledger: Ledger, { subject, capability, at, ceilings = [] }
   const standing = take(ledger.agents, subject) ?? NEWCOMER;
   const sponsor = sponsorOf(subject);
   const moment = Math.max(at, standing.lastAt);
-  const account = capability === undefined ? standing.whole : (standing.classes.get(capability) ?? NO_ACCOUNT);
+  const account = capability === undefined ? standing.whole : (find(standing.classes, capability) ?? NO_ACCOUNT);
   const limit = sponsor === null ? 0 : sponsorLimit(ledger, sponsor);
   const good = goodWorth(account, moment);
   const badGrains = badIn(standing, account);

@@ -19,7 +19,7 @@ import {
   STRIKE_MS,
   STRIKES_MAX,
 } from './rules.ts';
-import { EMPTY_SHELF, put, type Shelf, take } from './shelf.ts';
+import { EMPTY_SHELF, type Entries, find, put, type Shelf, take, withEntry } from './shelf.ts';
 
 /** Whom evidence is about: `<sponsor>/<name>`, which outlives every key and re-registration; the DID where nobody answers. */
 export type Subject = Brand<string, 'Subject'>;
@@ -78,7 +78,7 @@ export type Evidence =
 export type Standing = {
   /** Of all classes together, and of each. */
   readonly whole: Account;
-  readonly classes: ReadonlyMap<string, Account>;
+  readonly classes: Entries<Account>;
   readonly violations: Faults;
   readonly strikes: number;
   readonly struckAt: number;
@@ -129,7 +129,7 @@ export function weightOf(evidence: Evidence, before: Standing): number {
 
 export const NEWCOMER: Standing = {
   whole: NO_ACCOUNT,
-  classes: new Map(),
+  classes: [],
   violations: NO_FAULTS,
   strikes: 0,
   struckAt: 0,
@@ -172,9 +172,9 @@ function step(before: Standing, evidence: Evidence): Standing {
 function inAccounts(standing: Standing, capability: string, change: (account: Account) => Account): Standing {
   const whole = change(standing.whole);
   const { classes } = standing;
-  const known = classes.get(capability);
-  if (known === undefined && classes.size >= CLASSES_MAX) return { ...standing, whole };
-  return { ...standing, whole, classes: new Map(classes).set(capability, change(known ?? NO_ACCOUNT)) };
+  const known = find(classes, capability);
+  if (known === undefined && classes.length >= CLASSES_MAX) return { ...standing, whole };
+  return { ...standing, whole, classes: withEntry(classes, capability, change(known ?? NO_ACCOUNT)) };
 }
 
 /** What a violation adds to the sponsor's liability, in quarters (S4). */
