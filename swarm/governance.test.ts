@@ -138,6 +138,36 @@ describe('a governed node', () => {
     ]);
   });
 
+  test('V1: a restart gives nobody a fresh bucket', async () => {
+    const { open, clock } = await office();
+    const first = await open();
+    for (let n = 0; n < 40; n++) await first.act('file.read');
+    expect(await first.act('file.read')).toMatchObject({ type: 'busy' });
+    await first.recorded();
+    await first.log[Symbol.asyncDispose]();
+    const second = await open();
+    expect(await second.act('file.read')).toMatchObject({ type: 'busy' });
+    clock.advance(50);
+    expect(await second.act('file.read')).toMatchObject({ type: 'ok' });
+  });
+
+  test('V1: an elevation is on record, outlives a restart, and ends when it says', async () => {
+    const { open, clock } = await office();
+    const first = await open();
+    await first.act('file.read');
+    const until = (clock.now() + 60_000) as Millis;
+    expect(first.elevate({ agent: 'clerk', ring: 1, until, by: first.log.did })).toMatchObject({ ok: true });
+    expect(first.elevate({ agent: 'nobody', ring: 1, until, by: first.log.did })).toMatchObject({ ok: false });
+    await first.recorded();
+    expect(first.ringEvents().map(([type]) => type)).toContain('ring.elevated');
+    await first.log[Symbol.asyncDispose]();
+    const second = await open();
+    expect(second.rings.ringOf('clerk')).toBe(1);
+    clock.advance(60_000);
+    await second.act('file.read');
+    expect(second.rings.ringOf('clerk')).toBe(2);
+  });
+
   test('asks a human for what cannot be undone, and nobody answers: nothing happens', async () => {
     const { act, did } = await (await office()).open();
     expect(await act('file.erase')).toMatchObject({ type: 'denied' });

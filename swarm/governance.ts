@@ -1,25 +1,27 @@
 /**
  * What stands between a node's agents and the world, put together: rings, rates, and the policy bundle in force.
  *
- * V1. Where the log has been, its rings have been: they are folded from the recorded acts before the first new one.
+ * V1. Where the log has been, its rings have been, and its rates: they are folded from the recorded acts before the first new
+ *     one. A restart promotes nobody and gives nobody a fresh bucket.
  * V2. Every change of ring is recorded, if power was lost before it was, by the next start. A demotion moves the trust epoch: permits that were made before it are worthless.
  * V3. Without a bundle nothing is allowed.
  * V4. A record of a decision says what it was made from: the moment, the ring, the trust and its index, the bundle. The
  *     bundle's bytes are in the log, too (`policy/policy-journal.ts`), so the log alone is enough to decide again.
  */
 import type { Bundle } from '../policies/bundle/bundle.ts';
+import { RateBuckets } from '../policies/gate/buckets.ts';
 import type { JsonValue } from '../runtime/codec/json.ts';
 import { type LogRecord, parseEventType, parseStreamId } from '../runtime/codec/record.ts';
 import type { Millis } from '../runtime/core/brand.ts';
 import type { Clock } from '../runtime/core/clock.ts';
 import type { Random } from '../runtime/core/random.ts';
-import { unwrap } from '../runtime/core/result.ts';
+import { type Refusal, type Result, unwrap } from '../runtime/core/result.ts';
 import type { Action } from '../runtime/kernel/action.ts';
 import { ACTION_EVENTS, type ActionDecided, type ActionSettled } from '../runtime/kernel/action-events.ts';
-import { budgetGate } from '../runtime/kernel/budget-gate.ts';
+import { type BudgetGate, budgetGate } from '../runtime/kernel/budget-gate.ts';
 import { eventIdOf, newEventId } from '../runtime/kernel/event-id.ts';
 import type { Basis, Epochs, GateName, GateRequest, Gates } from '../runtime/kernel/gate.ts';
-import type { Endorsement, Ring } from '../runtime/kernel/ring.ts';
+import type { Elevation, Endorsement, Ring } from '../runtime/kernel/ring.ts';
 import { type AgentEndorsed, RING_EVENTS, type RingMoved } from '../runtime/kernel/ring-events.ts';
 import { type ActKind, isViolation, type RingChange, Rings } from '../runtime/kernel/rings.ts';
 import type { EventLog } from '../runtime/log/event-log.ts';
@@ -42,6 +44,8 @@ export type Governance = {
   readonly rings: Rings;
   /** Puts bundles on record; `policies.load` takes a signed one into service. */
   readonly policies: PolicyJournal;
+  /** Lifts an agent for a while, on record. Whoever calls this has made sure that the operator grants it. */
+  readonly elevate: (elevation: Elevation) => Result<Elevation, Refusal>;
   /** Resolves when what was to be recorded is on disk. */
   readonly recorded: () => Promise<void>;
 };
@@ -56,7 +60,7 @@ export function govern(parts: GovernanceParts): Governance {
   const record = (
     agent: string,
     type: string,
-    payload: RingMoved | AgentEndorsed,
+    payload: RingMoved | AgentEndorsed | Elevation,
     id = newEventId(clock, parts.random),
   ): void => {
     const stream = unwrap(parseStreamId(`ring/${agent}`), 'an agent name makes a stream');
@@ -76,9 +80,12 @@ export function govern(parts: GovernanceParts): Governance {
       if (isLive) record(change.agent, RING_EVENTS[change.direction], movedBy(change)); // V2
     },
   });
+  const budget = budgetGate({ ringOf: (agent) => rings.ringOf(agent) });
+  const buckets = new RateBuckets();
   const told = new Map<string, Ring>(); // where the log last says that an agent stands
   for (const past of log.read()) {
     relive(rings, past, log); // V1
+    reliveRates(past, log, budget, buckets);
     if (past.type === RING_EVENTS.promoted || past.type === RING_EVENTS.demoted) {
       const { agent, to } = jsonOf(past, log) as unknown as RingMoved;
       told.set(agent, to);
@@ -107,11 +114,16 @@ export function govern(parts: GovernanceParts): Governance {
   return {
     rings,
     policies,
+    elevate(elevation) {
+      const lifted = rings.elevate(elevation, clock.now());
+      if (lifted.ok) record(elevation.agent, RING_EVENTS.elevated, elevation);
+      return lifted;
+    },
     epochs: () => ({ trust: rings.epoch, revocation: 0, kill: 0 }),
     gates: {
       ring: rings.gate(),
-      budget: budgetGate({ ringOf: (agent) => rings.ringOf(agent) }),
-      policy: Object.assign(hostGate(inForce, standingOf), { basis }), // V4
+      budget,
+      policy: Object.assign(hostGate(inForce, standingOf, buckets), { basis }), // V4
     },
     recorded: async () => void (await Promise.all([writing, policies.recorded()])),
   };
@@ -139,6 +151,10 @@ function relive(rings: Rings, past: LogRecord, log: EventLog): void {
     rings.enter(agent, at, parent ?? undefined);
     return;
   }
+  if (past.type === RING_EVENTS.elevated) {
+    rings.elevate(jsonOf(past, log) as unknown as Elevation, at);
+    return;
+  }
   if (past.type !== ACTION_EVENTS.decided && past.type !== ACTION_EVENTS.settled) return;
   rings.enter(agent, at);
   if (past.type === ACTION_EVENTS.settled) {
@@ -149,5 +165,19 @@ function relive(rings: Rings, past: LogRecord, log: EventLog): void {
   const { refused } = jsonOf(past, log) as unknown as ActionDecided;
   if (refused !== null && past.decision !== undefined && isViolation(past.decision.verdict, refused.gate as GateName)) {
     rings.observe(agent, 'violated', at);
+  }
+}
+
+/** What an allowed act took of its rates, taken again as it was then. A message sent is an act, too; what its record does not
+ *  say is which rules' buckets it took from. */
+function reliveRates(past: LogRecord, log: EventLog, budget: BudgetGate, buckets: RateBuckets): void {
+  if (past.decision?.verdict !== 'allow') return;
+  const agent = past.stream.slice(past.stream.indexOf('/') + 1);
+  if (past.type === ACTION_EVENTS.decided) {
+    const decided = jsonOf(past, log) as unknown as ActionDecided;
+    budget.relive({ agent, target: decided.target }, (decided.at ?? past.wallMs) as Millis);
+    buckets.relive(decided);
+  } else if (past.type === 'message.sent') {
+    budget.relive({ agent, target: '' }, past.wallMs); // no manifest limits messages, so the target tells nothing
   }
 }
