@@ -1,5 +1,18 @@
 /** `ringmesh`: what a swarm is put together from. */
 
 export type { Endorsement, Ring } from '../runtime/kernel/ring.ts';
+// A broker for the nodes of this machine
+export { type BrokerBinary, findBroker } from './broker/find-broker.ts';
+export { type Broker, type SpawnOptions, spawnBroker } from './broker/spawn-broker.ts';
 // Governance: rings, rates and rules before every act
 export { type Governance, type GovernanceParts, govern } from './governance.ts';
+// A realm of several nodes
+export { MeshNode, type MeshNodeParts } from './realm/mesh-node.ts';
+export {
+  brokerUsers,
+  openRealmNode,
+  provisionRealm,
+  type RealmNode,
+  type RealmPlan,
+  type RealmRoster,
+} from './realm/realm-folder.ts';

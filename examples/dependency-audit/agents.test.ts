@@ -95,7 +95,7 @@ async function begin(test: TestNode, researchers = 2) {
   const seen = progressOf(test);
   const ref = await node.spawn(Coordinator, COORDINATOR);
   const unfinished = seen === undefined || seen.end?.isComplete === true ? null : seen.audit;
-  const asked = node.ask(ref).begin({ researchers, seen: unfinished });
+  const asked = node.ask(ref).begin({ researchers, elsewhere: [], seen: unfinished });
   let begun: Awaited<typeof asked> | undefined;
   void asked.then(
     (answer) => {
@@ -227,12 +227,12 @@ describe('the agents of an audit', () => {
     const answers: unknown[] = [];
     void test.node
       .ask(ref)
-      .begin({ researchers: 1, seen: first })
+      .begin({ researchers: 1, elsewhere: [], seen: first })
       .then((answer) => answers.push(answer));
     await until(test, () => answers.length === 1);
     void test.node
       .ask(ref)
-      .begin({ researchers: 1, seen: null })
+      .begin({ researchers: 1, elsewhere: [], seen: null })
       .then((answer) => answers.push(answer));
     await until(test, () => answers.length === 2);
 

@@ -3,42 +3,39 @@
  * verifies the log. Whatever stops this process, the next run finds everything in the log.
  */
 import { dirname } from 'node:path';
-import { type Governance, govern } from 'ringmesh';
+import { type Governance, MeshNode } from 'ringmesh';
 import type { Bundle } from 'ringmesh/policies';
 import {
   AgentNode,
-  type Clock,
   CodedError,
-  createLog,
   type EventLog,
   type Hosts,
-  hasCode,
-  openLog,
-  type Random,
-  type thisProcess,
+  type LogReport,
+  type NodeParts,
   verifyLog,
 } from 'ringmesh/runtime';
 import { readBounded } from './bounded-read.ts';
 import { ConfinedFolder } from './confined-folder.ts';
-import { COORDINATOR, Coordinator, Reporter, Researcher, ROGUE, Rogue } from './contracts.ts';
+import { COORDINATOR, Coordinator, contractOf, Reporter, Researcher, ROGUE, Rogue } from './contracts.ts';
+import { Fleet, type FleetParts } from './fleet.ts';
 import { LOCK_BYTES_MAX, parseLock } from './lock-file.ts';
 import { type NpmConfig, readNpmConfig } from './npm-config.ts';
 import type { AuditOptions } from './options.ts';
-import { endorsementsAt, loadPolicy, POLICY_FILE } from './policy.ts';
+import { governed, type PlacePorts, withLog } from './place.ts';
+import { loadPolicy, POLICY_FILE } from './policy.ts';
 import { type AuditProgress, EMPTY_LEDGER, follow, followLog, type Ledger, payloadOf } from './progress.ts';
 import { REGISTRY_LIMITS, Registry, type RegistryLimits } from './registry.ts';
 import { type Summary, summaryOf } from './summary.ts';
 import { auditTools } from './tools.ts';
 
-export type AuditPorts = {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly identity: ReturnType<typeof thisProcess>;
+export type AuditPorts = PlacePorts & {
   readonly environment: { readonly [name: string]: string | undefined };
   /** Where the agents' code runs. */
   readonly hosts: Hosts;
   /** Called with every change. */
   readonly onProgress: (progress: AuditProgress) => void;
+  /** What other nodes of the audit say; default: nothing is shown. */
+  readonly printed?: (text: string) => void;
   /** Who may do what; default: `policy.yaml` beside this module. */
   readonly policy?: string;
   readonly limits?: Partial<RegistryLimits>;
@@ -51,11 +48,13 @@ export async function runAudit(options: AuditOptions, ports: AuditPorts, signal:
   const bundle = await loadPolicy(ports.policy ?? POLICY_FILE); // without one nothing runs
   const config = await readNpmConfig(dirname(options.lock), signal);
   const ended = await withLog(options, ports, (log) => auditInto(log, { config, bundle }, options, { ports, signal }));
-  const verified = await verifyLog(options.log, { anchors: options.anchors, signal });
-  return summaryOf(ended, verified, options);
+  const verify = (log: string): Promise<LogReport> => verifyLog(log, { anchors: options.anchors, signal });
+  const others: LogReport[] = [];
+  for (const log of ended.logs) others.push(await verify(log));
+  return summaryOf(ended, [await verify(options.log), ...others], options);
 }
 
-type Ended = { readonly ledger: Ledger; readonly isNew: boolean };
+type Ended = { readonly ledger: Ledger; readonly isNew: boolean; readonly logs: readonly string[] };
 
 async function auditInto(
   log: EventLog,
@@ -63,16 +62,10 @@ async function auditInto(
   options: AuditOptions,
   { ports, signal }: { readonly ports: AuditPorts; readonly signal: AbortSignal },
 ): Promise<Ended> {
-  const { clock, random } = ports;
-  const endorsements = endorsementsAt(clock.now());
-  const governance = govern({ log, clock, random, bundle: () => bundle, endorsements });
-  let isNew: boolean;
-  try {
-    isNew = await auditUnder(governance, { log, config, options, ports, signal });
-  } finally {
-    await governance.recorded();
-  }
-  return { ledger: followLog(log), isNew };
+  const ended = await governed(log, bundle, ports, (governance) =>
+    auditUnder(governance, { log, config, options, ports, signal }),
+  );
+  return { ledger: followLog(log), ...ended };
 }
 
 type Run = {
@@ -83,38 +76,64 @@ type Run = {
   readonly signal: AbortSignal;
 };
 
-/** Whether the audit that has ended was begun by this run. */
+/** Whether the audit that has ended was begun by this run, and where else it is recorded. */
 async function auditUnder(
-  { gates, epochs }: Governance,
+  governance: Governance,
   { log, config, options, ports, signal }: Run,
-): Promise<boolean> {
+): Promise<Pick<Ended, 'isNew' | 'logs'>> {
   const before = followLog(log);
   const { clock, random, environment, hosts } = ports;
-  using registry = new Registry({ config, clock, random, environment }, { ...REGISTRY_LIMITS, ...ports.limits });
+  const limits = { ...REGISTRY_LIMITS, ...ports.limits };
+  using registry = new Registry({ config, clock, random, environment }, limits);
   const out = await ConfinedFolder.open(options.out);
-  await using node = AgentNode.open({
-    log,
-    clock,
-    random,
+  const parts = {
+    ...{ log, clock, random, hosts, governance },
     contracts: [Coordinator, Researcher, Reporter, Rogue],
-    hosts,
     tools: auditTools({ lock: options.lock, out, registry }),
-    gates,
-    epochs,
-  });
+  };
+  await using fleet = options.nodes === 1 ? undefined : await Fleet.open(fleetParts(options, ports), signal);
+  await using place = await openPlace(parts, fleet, signal);
+  const { agents: node } = place;
+  fleet?.start();
   const { progress } = before;
   const seen = progress === undefined || progress.end?.isComplete === true ? null : progress.audit;
   const coordinator = await node.spawn(Coordinator, COORDINATOR);
-  const begun = await node.ask(coordinator).begin({ researchers: options.researchers, seen });
+  const elsewhere = [...(fleet?.elsewhere ?? [])];
+  const researchers = fleet === undefined ? options.researchers : 0;
+  const begun = await node.ask(coordinator).begin({ researchers, elsewhere, seen });
   if (begun.type !== 'ok') throw new CodedError('code' in begun ? begun.code : 'audit.not_begun', textOf(begun));
   try {
     const rogue = options.withRogue ? misbehave(node) : undefined;
     await untilEnd(log, begun.value.audit, { node, ports, signal });
     await rogue;
-    return begun.value.isNew;
+    return { isNew: begun.value.isNew, logs: fleet?.logs ?? [] };
   } finally {
-    await node.drain(); // an interrupted run lets its turns come to an end, too
+    await place.drain(); // an interrupted run lets its turns come to an end, too
   }
+}
+
+type Place = AsyncDisposable & { readonly agents: AgentNode; readonly drain: () => Promise<void> };
+
+/** A node by itself, or the first of several. */
+async function openPlace(
+  { governance, ...parts }: Omit<NodeParts, 'gates' | 'epochs'> & { readonly governance: Governance },
+  fleet: Fleet | undefined,
+  signal: AbortSignal,
+): Promise<Place> {
+  if (fleet !== undefined) {
+    const { first: realm, servers } = fleet;
+    return MeshNode.open({ ...parts, governance, realm, servers, contractOf }, signal);
+  }
+  const { gates, epochs, rings } = governance;
+  const standingOf = (agent: string) => ({ ring: rings.ringOf(agent), sponsor: 'operator' });
+  const agents = AgentNode.open({ ...parts, gates, epochs, standingOf });
+  return { agents, drain: () => agents.drain(), [Symbol.asyncDispose]: () => agents[Symbol.asyncDispose]() };
+}
+
+function fleetParts(options: AuditOptions, ports: AuditPorts): FleetParts {
+  const { clock, random, environment, printed = () => undefined } = ports;
+  const { perSecond } = { ...REGISTRY_LIMITS, ...ports.limits };
+  return { options, policy: ports.policy ?? POLICY_FILE, perSecond, clock, random, environment, printed };
 }
 
 /** Whatever it is told: the log says it. */
@@ -143,27 +162,6 @@ async function untilEnd(
   }
   either.throwIfAborted();
   throw new CodedError('audit.stopped', 'expected the log to go on, found its end');
-}
-
-/** The log, made where there is none, signed and closed whatever happens. */
-async function withLog<T>(
-  { log: directory, anchors }: AuditOptions,
-  { clock, random, identity }: AuditPorts,
-  work: (log: EventLog) => Promise<T>,
-): Promise<T> {
-  const ports = { clock, random, identity };
-  const open = (): Promise<EventLog> => openLog(directory, { anchors }, ports);
-  const log = await open().catch(async (error: unknown) => {
-    if (!hasCode(error, 'log.not_found')) throw error;
-    await createLog(directory, { anchors }, random);
-    return open();
-  });
-  await using _ = log;
-  try {
-    return await work(log);
-  } finally {
-    if (log.stopped === undefined) await log.checkpoint();
-  }
 }
 
 function textOf(outcome: { readonly type: string; readonly message?: string }): string {

@@ -4,7 +4,7 @@
  * The coordinator reads the lock, shares its packages out, and knows at any moment which are waiting, out, judged or
  * failed. Researchers fetch and judge. The reporter writes. Each batch of work is a message, each result a fact in the log.
  */
-import { contract, tool } from 'ringmesh/runtime';
+import { type Contract, contract, tool } from 'ringmesh/runtime';
 import { z } from 'zod';
 import { Lock, LockedPackage } from './lock-file.ts';
 import { PackageFacts } from './package-document.ts';
@@ -65,7 +65,13 @@ export const Coordinator = contract('audit-coordinator', {
     /** Begins an audit of the lock, or goes on with the one that is unfinished. `seen` is an audit that the caller knows
      *  to be unfinished, so that one which ends just now is not begun anew. */
     begin: {
-      in: z.strictObject({ researchers: z.int().min(1).max(RESEARCHERS_MAX), seen: id.nullable() }),
+      in: z.strictObject({
+        /** To be started as children. */
+        researchers: z.int().min(0).max(RESEARCHERS_MAX),
+        /** Started by other nodes. */
+        elsewhere: z.array(z.string()).max(RESEARCHERS_MAX),
+        seen: id.nullable(),
+      }),
       out: z.strictObject({ audit: id, isNew: z.boolean() }),
       within: '60s',
     },
@@ -78,6 +84,8 @@ export const Coordinator = contract('audit-coordinator', {
     },
     /** From the reporter. */
     written: { in: z.strictObject({ audit: id, written: Written }) },
+    /** From the node: a researcher elsewhere is out of reach, and others do its work. */
+    gone: { in: z.strictObject({ agent: z.string(), instance: z.int(), why: z.string() }) },
     /** From the clock: what has been out for too long is given up. */
     tick: { in: z.strictObject({ audit: id }) },
   },
@@ -91,6 +99,7 @@ export const Coordinator = contract('audit-coordinator', {
     Resumed: z.strictObject({}),
     Staffed: z.strictObject({ researcher: z.string() }),
     Dismissed: z.strictObject({ researcher: z.string() }),
+    Returned: z.strictObject({ names: z.array(z.string()) }),
     Shared: z.strictObject({ researcher: z.string(), names: z.array(z.string()) }),
     Judged: z.strictObject({ judgements: z.array(Judgement) }),
     Ticked: z.strictObject({}),
@@ -132,6 +141,14 @@ export const COORDINATOR = 'audit';
 export const REPORTER = 'audit/reporter';
 export const ROGUE = 'rogue';
 
-export function researcherName(n: number): string {
+export function researcherName(n: number | ''): string {
   return `audit/researcher/${n}`;
+}
+
+/** What the agents of an audit answer, by name. */
+export function contractOf(agent: string): Contract | undefined {
+  if (agent === COORDINATOR) return Coordinator;
+  if (agent === REPORTER) return Reporter;
+  if (agent === ROGUE) return Rogue;
+  return agent.startsWith(researcherName('')) ? Researcher : undefined;
 }

@@ -74,6 +74,12 @@ export const coordinator = implement(Coordinator, {
         ...running,
         researchers: running.researchers.filter((one) => one !== researcher),
       })),
+    Returned: (state, { names }) =>
+      change(state, (running) =>
+        withProgress(running, ({ name, progress }) =>
+          names.includes(name) && progress.type === 'out' ? { type: 'waiting' } : progress,
+        ),
+      ),
     Shared: (state, { researcher, names }) =>
       change(state, (running) =>
         withProgress(running, ({ name, progress }) =>
@@ -102,7 +108,7 @@ export const coordinator = implement(Coordinator, {
       change(state, (running) => ({ ...running, isComplete, report: written })),
   },
   on: {
-    async begin({ researchers, seen }, ctx) {
+    async begin({ researchers, elsewhere, seen }, ctx) {
       const lock = await patiently(ctx, () => ctx.use.readLock({}));
       if (lock.type !== 'ok') return lock;
       const { running } = ctx.state();
@@ -123,7 +129,7 @@ export const coordinator = implement(Coordinator, {
         ctx.emit('Resumed', {});
       }
       const audit = ctx.state().running?.audit ?? '';
-      await staff(ctx, researchers);
+      await staff(ctx, researchers, elsewhere);
       ctx.every(timerOf(audit), TICK, 'tick', { audit });
       await goOn(ctx);
       return { audit, isNew };
@@ -132,6 +138,15 @@ export const coordinator = implement(Coordinator, {
     async judged({ audit, judgements }, ctx) {
       if (ctx.state().running?.audit !== audit) return;
       ctx.emit('Judged', { judgements });
+      await goOn(ctx);
+    },
+
+    async gone({ agent }, ctx) {
+      const { running } = ctx.state();
+      if (running === null || running.isComplete || !running.researchers.includes(agent)) return;
+      const out = running.jobs.filter(({ progress }) => progress.type === 'out' && progress.researcher === agent);
+      ctx.emit('Dismissed', { researcher: agent });
+      if (out.length > 0) ctx.emit('Returned', { names: out.map(({ name }) => name) });
       await goOn(ctx);
     },
 
@@ -157,9 +172,14 @@ export const coordinator = implement(Coordinator, {
   },
 });
 
-/** Whoever is missing of the researchers and the reporter is started; all are children of the coordinator. */
-async function staff(ctx: Ctx, researchers: number): Promise<void> {
+/** Whoever is missing of the researchers and the reporter is started, as children of the coordinator. Those elsewhere have
+ *  been, or will be; what is shared out to them waits for them. */
+async function staff(ctx: Ctx, researchers: number, elsewhere: readonly string[]): Promise<void> {
   await patiently(ctx, () => ctx.spawn(Reporter, REPORTER));
+  for (const researcher of elsewhere) {
+    if (ctx.state().running?.researchers.includes(researcher) === false) ctx.emit('Staffed', { researcher });
+    ctx.watch(researcher, 'gone');
+  }
   for (let n = 1; n <= researchers; n += 1) {
     const researcher = researcherName(n);
     const spawned = await patiently(ctx, () => ctx.spawn(Researcher, researcher));

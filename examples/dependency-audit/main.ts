@@ -57,6 +57,7 @@ async function main(): Promise<number> {
       printed: (contract, text) => void stderr.write(`${contract}: ${text}`),
     }),
     onProgress: line.show.bind(line),
+    printed: (text: string) => void stderr.write(text),
   };
   const summary = await runAudit(options, ports, interrupt.signal).finally(() => line.end());
   process.stdout.write(formatSummary(summary, options.isJson));

@@ -5,6 +5,9 @@ import { CodedError } from 'ringmesh/runtime';
 import { RESEARCHERS_MAX } from './contracts.ts';
 import { SEVERITIES, type Severity } from './judge.ts';
 
+/** More would ask the registry no faster. */
+export const NODES_MAX = 8;
+
 export type AuditOptions = {
   readonly lock: string;
   readonly out: string;
@@ -12,6 +15,10 @@ export type AuditOptions = {
   /** Where the log's anchor is kept: outside of the log's folder. */
   readonly anchors: string;
   readonly researchers: number;
+  /** Processes that share the work: the first has the coordinator and the reporter, the others the researchers. */
+  readonly nodes: number;
+  /** A broker that runs, as `host:port`; otherwise one is started. */
+  readonly broker: string | undefined;
   readonly withRogue: boolean;
   readonly isJson: boolean;
   /** Findings this severe, or worse, are a failure. */
@@ -28,6 +35,8 @@ Killed or offline, run it again: it goes on where it was and fetches only what i
   --log DIR          the log of everything that happened (default: .ringmesh/audit-log)
   --anchor DIR       where the log's anchor is kept (default: the user's state folder)
   --researchers N    agents that fetch and judge, 1 to ${RESEARCHERS_MAX} (default: 4)
+  --nodes N          share the work out to N processes, 1 to ${NODES_MAX}, over NATS (default: 1, and no NATS)
+  --broker HOST:PORT a NATS server that runs (default: nats-server from the PATH, on loopback, for this run)
   --with-rogue       one more agent, which goes out of its bounds: see how it is refused
   --fail-on SEVERITY exit with 4 for findings this severe or worse: ${SEVERITIES.join(', ')}
   --json             the summary as one JSON object
@@ -58,6 +67,13 @@ export function parseOptions(
   if (!Number.isInteger(researchers) || researchers < 1 || researchers > RESEARCHERS_MAX) {
     throw usage(`expected 1 to ${RESEARCHERS_MAX} researchers, found ${values.researchers}`);
   }
+  const nodes = Number(values.nodes ?? '1');
+  if (!Number.isInteger(nodes) || nodes < 1 || nodes > NODES_MAX) {
+    throw usage(`expected 1 to ${NODES_MAX} nodes, found ${values.nodes}`);
+  }
+  if (values.broker !== undefined && !/^[a-z0-9.-]{1,253}:\d{1,5}$/i.test(values.broker)) {
+    throw usage(`expected --broker with host:port, found ${values.broker}`);
+  }
   const failOn = SEVERITIES.find((severity) => severity === values['fail-on']);
   if (failOn === undefined && values['fail-on'] !== undefined) {
     throw usage(`expected --fail-on with one of ${SEVERITIES.join(', ')}, found ${values['fail-on']}`);
@@ -70,6 +86,8 @@ export function parseOptions(
     log: resolve(cwd, values.log ?? join('.ringmesh', 'audit-log')),
     anchors: values.anchor === undefined ? anchors : resolve(cwd, values.anchor),
     researchers,
+    nodes,
+    broker: values.broker,
     withRogue: values['with-rogue'] === true,
     isJson: values.json === true,
     failOn,
@@ -85,6 +103,8 @@ function parsed(args: readonly string[]) {
     log: text,
     anchor: text,
     researchers: text,
+    nodes: text,
+    broker: text,
     'fail-on': text,
     'with-rogue': flag,
     json: flag,

@@ -30,19 +30,21 @@ export type Summary = {
     readonly size: number;
     readonly root: string | null;
   };
+  /** The logs of other nodes. */
+  readonly others: readonly { readonly origin: string; readonly size: number; readonly root: string | null }[];
   readonly isVerified: boolean;
   readonly problems: readonly string[];
 };
 
 export function summaryOf(
   { ledger, isNew }: { readonly ledger: Ledger; readonly isNew: boolean },
-  verified: LogReport,
+  [verified, ...others]: readonly [LogReport, ...LogReport[]],
   options: Pick<AuditOptions, 'out' | 'log'>,
 ): Summary {
   const { progress } = ledger;
   if (progress?.end === undefined) throw new Error('expected an audit that has ended');
   const { written, isComplete } = progress.end;
-  const isVerified = verified.problemCount === 0 && verified.anchor === 'agrees';
+  const isGood = ({ problemCount, anchor }: LogReport): boolean => problemCount === 0 && anchor === 'agrees';
   return {
     audit: progress.audit,
     isNew,
@@ -61,8 +63,11 @@ export function summaryOf(
     reports: written.type === 'written' ? written.files.map((file) => join(options.out, file)) : [],
     unwritten: written.type === 'unwritten' ? written.failure : null,
     log: { directory: options.log, origin: verified.origin, size: verified.size, root: verified.root ?? null },
-    isVerified,
-    problems: verified.problems.map(({ code, message }) => `${code}: ${message}`),
+    others: others.map(({ origin, size, root }) => ({ origin, size, root: root ?? null })),
+    isVerified: [verified, ...others].every(isGood),
+    problems: [verified, ...others]
+      .flatMap(({ problems }) => problems)
+      .map(({ code, message }) => `${code}: ${message}`),
   };
 }
 
@@ -106,6 +111,7 @@ export function formatSummary(summary: Summary, isJson: boolean): string {
       : [['no report', `${summary.unwritten.code}: ${summary.unwritten.message}`] as const]),
     ['log', `${log.directory}, ${log.size} events of ${log.origin}`],
     ['root', log.root ?? 'none'],
+    ...summary.others.map(({ origin, size }) => ['log', `${size} events of ${origin}`] as const),
     ['verified', summary.isVerified ? 'yes: every record, tile and checkpoint, and the anchor' : 'NO'],
     ...summary.problems.map((problem) => ['problem', problem] as const),
     ...(summary.isComplete ? [] : [['next', 'run it again: only what is missing is fetched'] as const]),

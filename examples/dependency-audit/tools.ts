@@ -22,6 +22,14 @@ export type ToolPorts = {
 export function auditTools({ lock, out, registry }: ToolPorts): readonly ProvidedTool[] {
   return [
     provide(readLock, async () => orThrow(parseLock(await readBounded(lock, LOCK_BYTES_MAX)))),
+    ...researcherTools(registry),
+    provide(writeReport, ({ path, text }) => out.write(path, text)),
+  ];
+}
+
+/** What a node that has nothing but researchers needs. */
+export function researcherTools(registry: Registry): readonly ProvidedTool[] {
+  return [
     provide(fetchFacts, async ({ name, versions }, { signal }) => {
       if (!isPackageName(name))
         throw new CodedError('registry.bad_name', `expected a package's name, found ${JSON.stringify(name)}`);
@@ -29,7 +37,6 @@ export function auditTools({ lock, out, registry }: ToolPorts): readonly Provide
       if (fetched.type === 'absent') return fetched;
       return { type: 'facts', facts: orThrow(readDocument(fetched.bytes, { name, versions })) } as const;
     }),
-    provide(writeReport, ({ path, text }) => out.write(path, text)),
   ];
 }
 

@@ -11,11 +11,12 @@ import type { KeyPair } from '../../runtime/codec/ed25519.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
 import { CodedError } from '../../runtime/core/errors.ts';
+import { wireName } from './realm-folder.ts';
 
 /** A card lasts as long as a process may run without a renewal of its agents' certificates, and much longer. */
 const CARD_MS = 30 * 24 * 60 * 60 * 1000;
 
-/** `contractOf`: what an agent answers, by its name. */
+/** By names as on the wire. `contractOf` takes an agent's own name. */
 export class FolderIdentities implements Identities {
   readonly #agents: ReadonlyMap<string, { readonly identity: Identity; readonly key: KeyPair }>;
   readonly #contractOf: (agent: string) => Contract | undefined;
@@ -23,8 +24,9 @@ export class FolderIdentities implements Identities {
 
   /** @throws {CodedError} as `openAgentKeys` */
   constructor(folders: ReadonlyMap<string, string>, contractOf: (agent: string) => Contract | undefined, clock: Clock) {
-    this.#agents = new Map([...folders].map(([agent, folder]) => [agent, openAgentKeys(folder)]));
-    this.#contractOf = contractOf;
+    this.#agents = new Map([...folders].map(([agent, folder]) => [wireName(agent), openAgentKeys(folder)]));
+    const contracts = new Map([...folders.keys()].map((agent) => [wireName(agent), contractOf(agent)]));
+    this.#contractOf = (name) => contracts.get(name);
     this.#clock = clock;
   }
 

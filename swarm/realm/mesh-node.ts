@@ -18,7 +18,7 @@ import type { Did } from '../../runtime/codec/did.ts';
 import { nextTurn } from '../../runtime/core/system.ts';
 import type { Governance } from '../governance.ts';
 import { FolderIdentities } from './identities.ts';
-import type { RealmNode } from './realm-folder.ts';
+import { type RealmNode, wireName } from './realm-folder.ts';
 import { RosterRemote } from './roster-remote.ts';
 
 export type MeshNodeParts = Pick<
@@ -61,7 +61,7 @@ export class MeshNode implements AsyncDisposable {
     const elsewhere = new RosterRemote(link, realm, (agent) => contractOf(agent)?.name, clock);
     let agents: AgentNode | undefined;
     link.start(
-      receiverOf(() => agents),
+      receiverOf(() => agents, elsewhere),
       [],
     ); // M2
     agents = AgentNode.open({
@@ -69,11 +69,11 @@ export class MeshNode implements AsyncDisposable {
       gates: governance.gates,
       epochs: governance.epochs,
       remote: elsewhere,
-      didOf: (agent) => identities.didOf(agent) ?? log.did,
+      didOf: (agent) => identities.didOf(wireName(agent)) ?? log.did,
       standingOf: (agent) => ({ ring: governance.rings.ringOf(agent), sponsor: roster.operator }),
-      onLife: () => link.host(agents?.living ?? []),
+      onLife: () => link.host((agents?.living ?? []).map(wireName)),
     });
-    link.host(agents.living);
+    link.host(agents.living.map(wireName));
     return new MeshNode(agents, link, transport);
   }
 
@@ -105,12 +105,12 @@ const LINK_STOP_MS = 2_000;
 const NOT_YET_MS = 200;
 
 /** The agents, as soon as there are any (M2). */
-function receiverOf(agents: () => AgentNode | undefined): Receiver {
+function receiverOf(agents: () => AgentNode | undefined, names: RosterRemote): Receiver {
   const busy = { type: 'busy', retryAfterMs: NOT_YET_MS } as const;
   return {
-    hosts: (agent) => agents()?.hosts(agent) === true,
-    accept: async (message) => (await agents()?.accept(message)) ?? busy,
-    answer: async (message) => (await agents()?.answer(message)) ?? busy,
-    gone: (agent) => agents()?.gone(agent),
+    hosts: (agent) => agents()?.hosts(names.nameOf(agent)) === true,
+    accept: async (message) => (await agents()?.accept(names.arriving(message))) ?? busy,
+    answer: async (message) => (await agents()?.answer(names.arriving(message))) ?? busy,
+    gone: (agent) => agents()?.gone(names.nameOf(agent)),
   };
 }

@@ -6,6 +6,7 @@
  *     nodes/<node>/                    the node's keys
  *     nodes/<node>/agents/<agent>/     the keys of an agent that it hosts
  *
+ * R0. No two agents of a realm have one name on the wire (`wireName`).
  * R1. `realm.json` is written last. A folder without one is completed by the next call, with the keys that are there.
  * R2. What is there is kept: a node or an agent that the plan names and the folder lacks is added, nothing is replaced.
  */
@@ -63,6 +64,7 @@ export function provisionRealm(
   const realm = realmOf(plan.realm);
   const { random } = ports;
   const operator = join(directory, 'operator');
+  checkNames(plan);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   if (!existsSync(operator)) createKeyFolder(operator, { kind: 'operator' }, random);
   const sponsor = readKeyFile(join(operator, 'sponsor.key'), 'sponsor');
@@ -74,8 +76,8 @@ export function provisionRealm(
     mkdirSync(join(folder, 'agents'), { recursive: true, mode: 0o700 });
     const before = known?.nodes.find((one) => one.name === name)?.agents.map((one) => one.name) ?? [];
     const told = [...new Set([...before, ...agents])].map((agent) => {
-      const place = join(folder, 'agents', agent);
-      if (!existsSync(place)) createAgentFolder(place, { name: agent, sponsor }, ports);
+      const place = join(folder, 'agents', wireName(agent));
+      if (!existsSync(place)) createAgentFolder(place, { name: wireName(agent), sponsor }, ports);
       return { name: agent, did: readKeyFolder(place).did };
     });
     const { did, keys } = readKeyFolder(folder);
@@ -119,8 +121,13 @@ export function openRealmNode(directory: string, name: string): RealmNode {
   }
   const folder = nodeFolder(directory, name);
   const { node, login } = openNodeKeys(folder);
-  const agents = new Map(entry.agents.map((agent) => [agent.name, join(folder, 'agents', agent.name)]));
+  const agents = new Map(entry.agents.map((agent) => [agent.name, join(folder, 'agents', wireName(agent.name))]));
   return { roster, name, did: entry.did, node, login, agents };
+}
+
+/** How an agent is called on the wire, where names have no slash: `audit/researcher/1` is `audit-researcher-1`. */
+export function wireName(agent: string): string {
+  return agent.replaceAll('/', '-');
 }
 
 /** The logins of a realm's nodes, for its broker. */
@@ -148,6 +155,18 @@ const ROSTER_SHAPE = z.strictObject({
     }),
   ),
 });
+
+/** R0. */
+function checkNames({ nodes }: RealmPlan): void {
+  const seen = new Map<string, string>();
+  for (const agent of nodes.flatMap(({ agents }) => agents)) {
+    const other = seen.get(wireName(agent));
+    if (other !== undefined) {
+      throw new CodedError('realm.name_taken', `expected agents of different names, found ${other} and ${agent}`);
+    }
+    seen.set(wireName(agent), agent);
+  }
+}
 
 function nodeFolder(directory: string, name: string): string {
   if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(name)) {
