@@ -43,7 +43,7 @@ export type PeerNews =
     };
 
 /** Nodes of a realm that are followed at once. */
-export const PEERS_MAX = 4_096;
+const PEERS_MAX = 4_096;
 /** Silence, in promised intervals, before a life is suspected and before it is taken for dead. */
 const SUSPECT_AFTER = 2.5;
 const DEAD_AFTER = 4;

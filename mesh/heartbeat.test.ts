@@ -55,7 +55,7 @@ test('a heartbeat is read as it was written, whatever its numbers', () => {
   );
 });
 
-test('nobody speaks for another node, neither by his key nor by his place on the carrier (H1)', () => {
+test('nobody speaks for another node, neither by his key nor by his place on the carrier (E1)', () => {
   const forged = writeBeat(beatOf(own), other);
   expect(codeOf(readBeat(forged, NOW, tokenOf(own)))).toBe('beat.wrong_key');
   expect(codeOf(readBeat(forged, NOW, tokenOf(other)))).toBe('beat.wrong_key');
@@ -71,7 +71,7 @@ test.each([
   ['older', FRESH_MS_MAX + 1, 'beat.stale'],
   ['ahead as far as clocks differ', -SKEW_MS, undefined],
   ['further ahead', -SKEW_MS - 1, 'beat.future'],
-])('a heartbeat %s (H2)', (_, ageMs, code) => {
+])('a heartbeat %s (E2)', (_, ageMs, code) => {
   const read = readBeat(writeBeat(beatOf(own), own), later(ageMs), tokenOf(own));
   expect(read.ok ? undefined : read.error.code).toBe(code);
 });
@@ -120,7 +120,7 @@ test('a death notice is told apart from a heartbeat, and read as it was written'
   expect(readTold(writeBeat(beatOf(own), own), NOW, tokenOf(own))).toMatchObject({ value: { type: 'beat' } });
 });
 
-test('a death notice is of whoever signed it, of now, and about another (H1, H2)', () => {
+test('a death notice is of whoever signed it, of now, and about another (E1, E2)', () => {
   const at = (ms: number): Millis => later(ms);
   expect(codeOf(readTold(writeDeath(deathOf(), other), NOW, tokenOf(own)))).toBe('beat.wrong_key');
   expect(codeOf(readTold(writeDeath(deathOf(), own), NOW, tokenOf(other)))).toBe('beat.wrong_carrier');

@@ -2,8 +2,8 @@
  * Heartbeats: what a node says of itself to all, every few seconds, as a signed statement on the lane of heartbeats. A
  * broadcast has no recipient and no session, so it is no envelope; it obliges nobody and asks for nothing.
  *
- * H1. Only the node itself speaks of itself: its key has signed, alone, and the carrier names the same node.
- * H2. A heartbeat is of now: its moment is at most FRESH_MS_MAX old. What is older says nothing about who lives.
+ * E1. Only the node itself speaks of itself: its key has signed, alone, and the carrier names the same node.
+ * E2. A heartbeat is of now: its moment is at most FRESH_MS_MAX old. What is older says nothing about who lives.
  */
 import type { Did } from '../runtime/codec/did.ts';
 import type { KeyPair } from '../runtime/codec/ed25519.ts';
@@ -72,7 +72,7 @@ export function writeBeat(beat: Beat, pair: KeyPair): Uint8Array {
   return writeStatement(BEAT.domain, beat, [pair]);
 }
 
-/** The heartbeat in `bytes`, which the carrier says came from `carriedFrom` (H1, H2). */
+/** The heartbeat in `bytes`, which the carrier says came from `carriedFrom` (E1, E2). */
 export function readBeat(bytes: Uint8Array, at: Millis, carriedFrom: NodeToken): Result<Beat, Refusal> {
   const read = readStatement(bytes, BEAT);
   if (!read.ok) return read;
@@ -80,7 +80,7 @@ export function readBeat(bytes: Uint8Array, at: Millis, carriedFrom: NodeToken):
   return told.ok ? ok(read.value.value) : told;
 }
 
-/** What holds for everything that a node says to all (H1, H2). */
+/** What holds for everything that a node says to all (E1, E2). */
 export function checkTold(
   { value, signers }: Statement<{ readonly at: Millis }>,
   by: Did,

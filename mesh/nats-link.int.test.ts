@@ -56,7 +56,7 @@ function counted(times: number): {
 }
 
 describe.each(brokerBinaries(process.env['RINGMESH_NATS_SERVERS']))('%s', (binary) => {
-  test('a broker that is stopped is noticed though nothing was closed; when it goes on, there is a gap (K1, T1)', async () => {
+  test('a broker that is stopped is noticed though nothing was closed; when it goes on, there is a gap (L1, T1)', async () => {
     await using broker = await startBroker(binary, config([a, b]));
     const tried = counted(2);
     await using from = await open(a, broker.url, tried.report);
@@ -70,7 +70,7 @@ describe.each(brokerBinaries(process.env['RINGMESH_NATS_SERVERS']))('%s', (binar
     expect(await textOf(to)).toBe('again');
   });
 
-  test('a stopped broker is noticed though it owes more than the process may keep, and no more is kept (K1, T2)', async () => {
+  test('a stopped broker is noticed though it owes more than the process may keep, and no more is kept (L1, T2)', async () => {
     await using broker = await startBroker(binary, config([a, b]));
     await using from = await open(a, broker.url);
     await using to = await open(b, broker.url);
@@ -87,7 +87,7 @@ describe.each(brokerBinaries(process.env['RINGMESH_NATS_SERVERS']))('%s', (binar
     await expect(from.flush(soon())).resolves.toBeUndefined();
   });
 
-  test('a broker that is killed and long gone is tried again for ever, and what is sent meanwhile is counted (K2, T2)', async () => {
+  test('a broker that is killed and long gone is tried again for ever, and what is sent meanwhile is counted (L2, T2)', async () => {
     await using first = await startBroker(binary, config([a, b]));
     const tried = counted(8);
     await using from = await open(a, first.url, tried.report);
@@ -103,7 +103,7 @@ describe.each(brokerBinaries(process.env['RINGMESH_NATS_SERVERS']))('%s', (binar
     expect(await textOf(to)).toBe('again');
   });
 
-  test('a broker that comes back without the node’s login is tried until it knows it again, and each refusal is told (K2)', async () => {
+  test('a broker that comes back without the node’s login is tried until it knows it again, and each refusal is told (L2)', async () => {
     await using first = await startBroker(binary, config([a, b]));
     const refused = counted(1);
     const onRefused = (reason: string): void => {
@@ -118,7 +118,7 @@ describe.each(brokerBinaries(process.env['RINGMESH_NATS_SERVERS']))('%s', (binar
     await expect(gapOf(transport)).resolves.toBeUndefined();
   });
 
-  test('disposing hands over what was sent, without a flush before (K4)', async () => {
+  test('disposing hands over what was sent, without a flush before (L4)', async () => {
     await using broker = await startBroker(binary, config([a, b]));
     const from = await open(a, broker.url);
     await using to = await open(b, broker.url);
@@ -132,7 +132,7 @@ describe.each(brokerBinaries(process.env['RINGMESH_NATS_SERVERS']))('%s', (binar
     expect(seen).toBe(2_000);
   });
 
-  test('disposing ends in time where the broker is stopped, and where it is gone (K4)', async () => {
+  test('disposing ends in time where the broker is stopped, and where it is gone (L4)', async () => {
     await using broker = await startBroker(binary, config([a, b]));
     const tried = counted(1);
     const [waiting, retrying] = [await open(a, broker.url), await open(b, broker.url, tried.report)];

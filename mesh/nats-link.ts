@@ -2,12 +2,12 @@
  * One connection to a NATS server, kept for ever: what is built on it (the transport, discovery, a mailbox) attaches itself
  * and is given every new connection.
  *
- * K1. A connection is taken for lost when the server closes it or owes an answer to a ping for `pongMs`: a server that is
+ * L1. A connection is taken for lost when the server closes it or owes an answer to a ping for `pongMs`: a server that is
  *     stopped, or a network that swallows, is noticed without a word from either.
- * K2. Connecting again is tried for ever, after a pause that is bounded and drawn anew each time, so that a thousand nodes
+ * L2. Connecting again is tried for ever, after a pause that is bounded and drawn anew each time, so that a thousand nodes
  *     do not come back in the same moment. A refused login and an old server are tried again too, and reported.
- * K3. Who attached hears of a new connection (`back`) only once the server has taken all subscriptions.
- * K4. Disposing hands over what was sent and ends, within `drainMs` whatever the server does.
+ * L3. Who attached hears of a new connection (`back`) only once the server has taken all subscriptions.
+ * L4. Disposing hands over what was sent and ends, within `drainMs` whatever the server does.
  *
  * The client's own reconnection is off: it waits without a bound for its last write to a server that takes nothing, sends
  * what it kept meanwhile without saying so, and looks at no version.
@@ -26,10 +26,10 @@ import { signNonce } from './nkey.ts';
 export type Pace = {
   /** From connecting to being logged in. */
   readonly connectMs: number;
-  /** From one answered ping to the next ping (K1). */
+  /** From one answered ping to the next ping (L1). */
   readonly pingEveryMs: number;
   readonly pongMs: number;
-  /** The first pause before connecting again, and the longest (K2). */
+  /** The first pause before connecting again, and the longest (L2). */
   readonly retryMsMin: number;
   readonly retryMsMax: number;
   readonly drainMs: number;
@@ -65,11 +65,11 @@ export type LinkOptions = {
 export type Attachment = {
   /** Subscribes on a new connection, at once. */
   readonly subscribe: (connection: NatsConnection) => void;
-  /** The server has taken all subscriptions of a connection that replaces a lost one (K3). */
+  /** The server has taken all subscriptions of a connection that replaces a lost one (L3). */
   readonly back?: () => void;
 };
 
-/** How long to wait before the attempt of this number, from 0 (K2): between half of a doubling bound and all of it. */
+/** How long to wait before the attempt of this number, from 0 (L2): between half of a doubling bound and all of it. */
 export function retryMs(attempt: number, { retryMsMin, retryMsMax }: Pace, random: Random): number {
   const bound = Math.min(retryMsMax, retryMsMin * 2 ** Math.min(attempt, 30));
   const half = Math.ceil(bound / 2);
@@ -161,7 +161,7 @@ export class NatsLink implements AsyncDisposable {
     }
   }
 
-  /** Whether the server answers a ping in time, and so has taken all that was sent before (K1). */
+  /** Whether the server answers a ping in time, and so has taken all that was sent before (L1). */
   async #answers({ connection, gone }: Opened): Promise<boolean> {
     const bound = { clock: this.#options.clock, limitMs: this.#pace.pongMs, what: 'a pong', signal: gone };
     try {
@@ -173,7 +173,7 @@ export class NatsLink implements AsyncDisposable {
     }
   }
 
-  /** The next connection, with everything subscribed (K2, K3); none once the link is disposed. */
+  /** The next connection, with everything subscribed (L2, L3); none once the link is disposed. */
   async #reopen(): Promise<Opened | undefined> {
     const { signal } = this.#ended;
     for (let attempt = 0; ; attempt++) {
@@ -290,7 +290,7 @@ async function raced<T>(work: Promise<T>, signals: readonly AbortSignal[]): Prom
   }
 }
 
-/** Hands over what was sent, as far as the server takes it in time, and closes (K4). */
+/** Hands over what was sent, as far as the server takes it in time, and closes (L4). */
 async function drain(connection: NatsConnection, clock: Clock, limitMs: number): Promise<void> {
   try {
     await withDeadline(connection.drain(), { clock, limitMs, what: 'a drain' });

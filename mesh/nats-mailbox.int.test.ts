@@ -97,7 +97,7 @@ describe.each(brokerBinaries(process.env['RINGMESH_NATS_SERVERS']))('%s', (binar
     expect(texts).toEqual(['still here']);
   });
 
-  test('a receiver that dies between taking a letter and saying so is given it again (J2)', async () => {
+  test('a receiver that dies between taking a letter and saying so is given it again (M2)', async () => {
     await using broker = await start(binary);
     const bounds = { ...MAILBOX, receiptMs: 200 };
     await provision(broker.url, bounds);
@@ -148,7 +148,7 @@ describe.each(brokerBinaries(process.env['RINGMESH_NATS_SERVERS']))('%s', (binar
     await expect(mailbox.collect(() => Promise.resolve('accepted'), soon())).rejects.toThrow(unavailable);
   });
 
-  test('the broker lets a node use mailboxes and nothing else of JetStream (J1)', async () => {
+  test('the broker lets a node use mailboxes and nothing else of JetStream (M1)', async () => {
     await using broker = await start(binary);
     await provision(broker.url, MAILBOX);
     const thief = await login(broker.url, members[2]?.login ?? operator);

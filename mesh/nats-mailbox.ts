@@ -2,10 +2,10 @@
  * Mailboxes on JetStream, spoken by hand (its API is JSON over requests; ADR-1, ADR-10, ADR-13 of NATS): one stream and one
  * durable pull consumer per node.
  *
- * J1. Nodes use mailboxes and operators make them. Who may make a stream can have anybody's subjects kept, and who may make
+ * M1. Nodes use mailboxes and operators make them. Who may make a stream can have anybody's subjects kept, and who may make
  *     a consumer can have them delivered where he likes, so no node has either permission (`nats-config.ts` P6).
- * J2. A letter is acknowledged only after its receiver has said what became of it.
- * J3. A new mailbox is compared with what was asked for: older servers leave out what they do not know, without a word.
+ * M2. A letter is acknowledged only after its receiver has said what became of it.
+ * M3. A new mailbox is compared with what was asked for: older servers leave out what they do not know, without a word.
  *
  * What a server must have for it: 2.9.10, JetStream on, headers.
  */
@@ -31,9 +31,9 @@ import type { NatsLink } from './nats-link.ts';
 import { type NodeToken, parseLetterSubject, type Realm, type Subject, subject } from './subject.ts';
 
 /**
- * Makes the mailbox of a node, or gives an existing one these bounds; for operators' tools (J1).
+ * Makes the mailbox of a node, or gives an existing one these bounds; for operators' tools (M1).
  * @throws {CodedError} `mailbox.unavailable` (retryable) JetStream is off · `mailbox.odd_server` the server made another than was
- *   asked for (J3) · `mailbox.not_made` it refused
+ *   asked for (M3) · `mailbox.not_made` it refused
  */
 export async function provisionMailbox(
   connection: NatsConnection,
@@ -165,7 +165,7 @@ class OverJetStream implements Mailbox {
     return await take(letter);
   }
 
-  /** J2. A bare `+TERM`: older servers do not know a reason behind it. */
+  /** M2. A bare `+TERM`: older servers do not know a reason behind it. */
   #words(receipt: Receipt): string {
     if (receipt === 'accepted') return '+ACK';
     if (receipt === 'refused') return '+TERM';
@@ -251,7 +251,7 @@ async function api(
   throw new CodedError(error['code'] === NOBODY ? 'mailbox.unavailable' : 'mailbox.not_made', message);
 }
 
-/** J3. */
+/** M3. */
 function compare(asked: Json, found: unknown): void {
   const made = isObject(found) ? found : {};
   const other = Object.keys(asked).filter((name) => JSON.stringify(made[name]) !== JSON.stringify(asked[name]));
