@@ -203,7 +203,7 @@ export async function benchPolicy(options: { readonly json?: boolean } = {}): Pr
 }
 
 function summaryOf(rows: readonly Row[]): { readonly p99Us: number; readonly flatness: number } {
-  const ours = rows.filter(({ engine, shape }) => engine === 'ringmesh');
+  const ours = rows.filter(({ engine }) => engine === 'ringmesh');
   const p50s = ours.map(({ p50Us }) => p50Us);
   return { p99Us: Math.max(...ours.map(({ p99Us }) => p99Us)), flatness: Math.max(...p50s) / Math.min(...p50s) };
 }
