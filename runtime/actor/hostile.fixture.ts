@@ -82,8 +82,7 @@ async function harm(how: string): Promise<string> {
       return 'burning';
     case 'print':
       for (;;) {
-        process.stdout.write('x'.repeat(65_536));
-        await nextTick();
+        await new Promise((resolve) => process.stdout.write('x'.repeat(65_536), resolve));
       }
     case 'exit':
       return process.exit(0);
