@@ -361,6 +361,17 @@ describe('R1: an issuer with a history', () => {
     expect(codeOf(verifyChain(chain, anAct(clerk), NOW, realm.view))).toBe('delegation.wrong_key');
   });
 
+  test('or whoever holds the last link has ended: it may do nothing more', async () => {
+    const realm = new Realm('holder');
+    const agent = anAgent('clerk', realm.random);
+    for (const told of agent.identity.history) realm.directory.learn(told, NOW);
+    const clerk: Party = { did: agent.did, pair: agent.key };
+    const chain = await realm.chain([clerk]);
+    expect(verifyChain(chain, anAct(clerk), NOW, realm.view).ok).toBe(true);
+    realm.directory.learn(writeRevocation(agent.did, { by: agent.sponsor, reason: 'left', at: NOW }), NOW);
+    expect(codeOf(verifyChain(chain, anAct(clerk), NOW, realm.view))).toBe('delegation.revoked');
+  });
+
   test('may be revoked by its sponsor', async () => {
     const { realm, agent, clerk, chain } = await ofAgent();
     realm.revoke(agent.did, { did: agent.identity.sponsor ?? agent.did, pair: agent.sponsor });

@@ -6,7 +6,8 @@ import type { JsonValue } from '../../runtime/codec/json.ts';
 import { utf8 } from '../../runtime/core/bytes.ts';
 import { codeOf, later, NOW } from '../world.fixture.ts';
 import { type Invocation, verifyChain } from './chain.ts';
-import type { Delegation, DelegationClaims } from './delegation.ts';
+import { type Delegation, type DelegationClaims, readDelegation } from './delegation.ts';
+import { Delegations } from './delegations.ts';
 import { anyArguments, anyPredicate } from './random.fixture.ts';
 import { anAct, Realm } from './realm.fixture.ts';
 
@@ -110,6 +111,20 @@ describe('for random chains and arguments', () => {
   });
 });
 
+test('a token that was changed anywhere is refused, and nothing throws', async () => {
+  const own = new Realm('mutations');
+  const [link] = await own.chain([own.party()]);
+  const token = link?.token ?? '';
+  await fc.assert(
+    fc.asyncProperty(fc.nat(token.length - 1), fc.constantFrom('', '.', 'A', '\u0000', '{', 'é'), async (at, put) => {
+      const changed = token.slice(0, at) + put + token.slice(at + 1);
+      if (changed === token) return;
+      expect((await readDelegation(changed, (did) => own.subject(did))).ok).toBe(false);
+    }),
+    { numRuns: 300 },
+  );
+});
+
 test('eight links are a chain', async () => {
   const chain = await realm.chain(parties.slice(0, 8));
   expect(verifyChain(chain, anAct(parties[7] ?? nobody), NOW, realm.view).ok).toBe(true);
@@ -172,6 +187,19 @@ describe('the delegations that a node knows', () => {
     expect(find({ command: '/quote/price' })).toBe('delegation.other_command');
     expect(find({ command: '/tool/pay', trust: 1_001 })).toBe('delegation.low_ceiling');
     expect(find({ agent: rogue.did })).toBe('delegation.none');
+  });
+
+  test('S1: are bounded, of one issuer and in all, until some are over', async () => {
+    const { own, chief, clerk, rogue, chain } = await known();
+    const few = new Delegations(own.authority, { all: 3, perIssuer: 1 });
+    const brief = await own.link(chief, rogue, chain.slice(0, 1), { expires: later(10_000) });
+    const learn = async (token: string | undefined, at = NOW): Promise<unknown> =>
+      codeOf(await few.learn(token ?? '', at));
+    expect(await learn(chain[0]?.token)).toMatchObject({ admitted: { isNews: true } });
+    expect(await learn(brief.token)).toMatchObject({ admitted: { isNews: true } });
+    expect(await learn(chain[1]?.token)).toBe('delegation.full');
+    expect(await learn(chain[1]?.token, later(10_000))).toMatchObject({ admitted: { isNews: true } });
+    expect([few.to(rogue.did), few.to(clerk.did)]).toEqual([[], [chain[1]?.cid]]);
   });
 
   test('are forgotten when they are over', async () => {

@@ -25,6 +25,7 @@ import type { JsonValue } from '../../runtime/codec/json.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
 import { err, ok, type Refusal, type Result } from '../../runtime/core/result.ts';
 import type { Risk } from '../../runtime/kernel/action.ts';
+import { isDidMesh } from '../did-mesh.ts';
 import type { Subject } from '../hosting.ts';
 import { isEntitled } from '../identity.ts';
 import { DELEGATION_CHAIN_MAX, SKEW_MS } from '../limits.ts';
@@ -166,6 +167,8 @@ export function verifyUse(
     if (!covers(cmd, command))
       return refuse('delegation.other_command', `expected ${iss} to grant ${command}, found ${cmd}`); // R4
   }
+  if (hasEnded(holder, view))
+    return refuse('delegation.revoked', `expected an identity in force, found ${holder} ended`); // R10
   const foreign = contexts.find((one) => one !== context);
   if (foreign !== undefined) return refuse('delegation.other_context', `expected the context ${foreign}`); // R9
   const satisfied = satisfies(
@@ -221,10 +224,17 @@ function checkRevoked(chain: readonly Delegation[], authority: Authority): Resul
   return IN_FORCE;
 }
 
+/** Whether the identity's own history says that it is over. */
+function hasEnded(did: Did, { subject }: Pick<Authority, 'subject'>): boolean {
+  if (!isDidMesh(did)) return false;
+  const known = subject(did);
+  return known?.type === 'mesh' && known.identity.revoked !== undefined;
+}
+
 /** A did:key for itself; for a did:mesh its sponsor, and every key it ever had. */
 export function speaksFor(signer: Did, did: Did, { subject }: Pick<Authority, 'subject'>): boolean {
   if (signer === did) return true;
-  if (!did.startsWith('did:mesh:')) return false;
+  if (!isDidMesh(did)) return false;
   const known = subject(did);
   return known?.type === 'mesh' && isEntitled(known.identity, signer);
 }

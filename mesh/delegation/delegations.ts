@@ -39,9 +39,11 @@ export class Delegations {
   readonly #kept = new Map<Cid, Kept>();
   readonly #byAudience = new Map<Did, Set<Cid>>();
   readonly #perIssuer = new Map<Did, number>();
+  readonly #max: { readonly all: number; readonly perIssuer: number };
 
-  constructor(parts: DelegationsParts) {
+  constructor(parts: DelegationsParts, max = { all: DELEGATIONS_MAX, perIssuer: DELEGATIONS_PER_ISSUER_MAX }) {
     this.#parts = parts;
+    this.#max = max;
   }
 
   /** Takes one token in (S1). One that is known already is no news. */
@@ -151,7 +153,7 @@ export class Delegations {
 
   #hasRoom(issuer: Did, at: Millis): boolean {
     const isFull = (): boolean =>
-      this.#kept.size >= DELEGATIONS_MAX || (this.#perIssuer.get(issuer) ?? 0) >= DELEGATIONS_PER_ISSUER_MAX;
+      this.#kept.size >= this.#max.all || (this.#perIssuer.get(issuer) ?? 0) >= this.#max.perIssuer;
     if (isFull()) this.expire(at);
     return !isFull();
   }

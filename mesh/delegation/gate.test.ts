@@ -156,6 +156,16 @@ describe('T2: budgets', () => {
     expect(clock.now()).toBe(NOW);
   });
 
+  test('are not reserved without end: the next act waits', async () => {
+    const ledger = new Ledger(() => ({ calls: 1 }), 1);
+    const { realm, perform } = await aDesk('open', { ledger });
+    const clerk = realm.party();
+    await realm.learn(await realm.chain([clerk]));
+    const outcomes = await Promise.all([perform(clerk, '1'), perform(clerk, '2')]);
+    expect(outcomes).toMatchObject([{ type: 'ok' }, { type: 'busy' }]);
+    expect(await perform(clerk, '3')).toMatchObject({ type: 'ok' });
+  });
+
   test('are not paid twice by an act that is tried again', async () => {
     const { realm, log, kernel, act } = await aDesk('again');
     const clerk = realm.party();

@@ -34,8 +34,11 @@ export class Ledger {
   readonly #open = new Map<string, Reservation>();
   readonly #costOf: CostOf;
 
-  constructor(costOf: CostOf = () => ONE_CALL) {
+  readonly #openMax: number;
+
+  constructor(costOf: CostOf = () => ONE_CALL, openMax = RESERVATIONS_MAX) {
     this.#costOf = costOf;
+    this.#openMax = openMax;
   }
 
   costOf(act: Parameters<CostOf>[0]): Amount {
@@ -44,7 +47,7 @@ export class Ledger {
 
   /** Whether nothing more can be reserved until something settles. */
   get isFull(): boolean {
-    return this.#open.size >= RESERVATIONS_MAX;
+    return this.#open.size >= this.#openMax;
   }
 
   isOpen(key: string): boolean {
