@@ -11,7 +11,6 @@
 
 import type { Outgoing } from '../../runtime/actor/remote.ts';
 import type { Did } from '../../runtime/codec/did.ts';
-import { parseDidKey } from '../../runtime/codec/did-key.ts';
 import { type DigestText, digestText } from '../../runtime/codec/record.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
@@ -134,13 +133,13 @@ export class Departures {
   }
 
   /** An answer was admitted: what it means for its request. False if its kind does not fit. */
-  hear({ claims, head, content, node }: Admitted): boolean {
+  hear({ claims, head, content, session }: Admitted): boolean {
     const request = claims.answer && this.#byDigest.get(claims.answer.request);
     if (request === undefined) return false;
     const { kind } = request.outgoing;
     if (head.kind !== 'failure' && (head.kind === 'reply') !== (kind === 'ask')) return false;
     const at = this.#parts.clock.now();
-    const peer = this.#parts.peers.find(nodeDid(node));
+    const peer = session && this.#parts.peers.find(session.peerDid);
     const shown = this.#parts.desk.named(request.outgoing.from.agent);
     if (claims.answer?.code !== undefined && UNSHOWN.has(claims.answer.code)) {
       if (shown !== undefined) peer?.known.delete(shown.certificate);
@@ -274,13 +273,12 @@ export class Departures {
     const command = commandOf(outgoing.contract, outgoing.name);
     const chain = outgoing.chain.map((name) => names.didOf(name, at));
     const content = writeBody(outgoing.body);
-    const key = parseDidKey(place.node);
     if (command === undefined) return this.#refuse(request, 'name.unspeakable', `no command spells ${outgoing.name}`);
     if (!chain.every((did) => did !== undefined)) {
       return this.#refuse(request, 'name.missing', 'an agent of the call chain is not known here');
     }
-    if (!content.ok || !key.ok) {
-      const { code, message } = content.ok ? { code: 'did.unsupported', message: 'expected a node' } : content.error;
+    if (!content.ok) {
+      const { code, message } = content.error;
       this.#settle(request, { type: 'invalid', code, message });
       return undefined;
     }
@@ -302,7 +300,7 @@ export class Departures {
     const parts = { kind: outgoing.kind, claims, media: JSON_MEDIA, content: content.value };
     const message = composeMessage(parts, this.#parts.random);
     const digest = digestText(message.digest);
-    this.pending.await(digest, { node: key.value, asked: place.agent, asker: by.did, deadline });
+    this.pending.await(digest, { node: place.key, asked: place.agent, asker: by.did, deadline });
     request.digests.push(digest);
     this.#byDigest.set(digest, request);
     request.written = { message, peer: place.node, until: (by.expires - FRESH_MS_MAX) as Millis };

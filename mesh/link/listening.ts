@@ -1,6 +1,8 @@
 /** What is taken in of others' announcements: whose they may be, how many, and where their agents are. */
 import type { Did } from '../../runtime/codec/did.ts';
+import { parseDidKey } from '../../runtime/codec/did-key.ts';
 import { formatDigest, sha256 } from '../../runtime/codec/digest.ts';
+import type { PublicKey } from '../../runtime/codec/ed25519.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
 import type { Directory } from '../directory.ts';
 import { learnPresentation } from '../presentation.ts';
@@ -19,6 +21,7 @@ export class Listening {
   readonly #mayMeet: (node: Did) => boolean;
   readonly #rate = new Buckets<NodeToken>(ANNOUNCEMENT_RATE);
   readonly #announcers = new Map<NodeToken, Announcer>();
+  readonly #keys = new Map<Did, PublicKey>();
   #tickedAt = 0;
 
   constructor(listening: {
@@ -70,7 +73,9 @@ export class Listening {
       if (hosting === undefined || name === undefined || contract === undefined) continue;
       const { node, issued, expires } = hosting.value;
       if (!this.#mayMeet(node) || (from !== undefined && nodeToken(node) !== from)) continue;
-      const place = { name, agent, node, contract, certificate: hosting.cid, issued, expires };
+      const key = this.#key(node);
+      if (key === undefined) continue;
+      const place = { name, agent, node, key, contract, certificate: hosting.cid, issued, expires };
       const conflict = this.#names.learn(place, at);
       if (conflict !== undefined) events.push(linkEvent('name.disputed', node, conflict));
     }
@@ -95,6 +100,18 @@ export class Listening {
   /** Someone has left: what was said before may mean something else now, so it is looked at again. */
   again(): void {
     for (const { seen } of this.#announcers.values()) seen.clear();
+  }
+
+  /** To admit a key costs a millisecond, and a node has many agents. */
+  #key(node: Did): PublicKey | undefined {
+    const known = this.#keys.get(node);
+    if (known !== undefined) return known;
+    const key = parseDidKey(node);
+    if (!key.ok) return undefined;
+    const [oldest] = this.#keys.keys();
+    if (this.#keys.size >= PEERS_MAX && oldest !== undefined) this.#keys.delete(oldest);
+    this.#keys.set(node, key.value);
+    return key.value;
   }
 
   #announcer(from: NodeToken): Announcer {

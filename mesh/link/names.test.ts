@@ -10,12 +10,13 @@ import { Names, type Place } from './names.ts';
 const random = seededRandom('names');
 const [one, other] = [anAgent('quote', random).did, anAgent('quote', random).did];
 const [here, there] = [new TestNode(random).did, new TestNode(random).did];
+const key = new TestNode(random).pair.publicKey;
 const nobody = new Names(() => undefined);
 
 function aPlace(agent: Did, over: Partial<Place> = {}): Place {
   const contract = { name: 'quote', digest: digestOf('quote') };
   const certificate = cidOf(utf8('certificate'));
-  return { name: 'quote', agent, node: here, contract, certificate, issued: NOW, expires: later(1_000), ...over };
+  return { name: 'quote', agent, node: here, key, contract, certificate, issued: NOW, expires: later(1_000), ...over };
 }
 
 test('E1: an agent of this node is meant before one of another', () => {

@@ -8,6 +8,7 @@
  */
 import type { Cid } from '../../runtime/codec/cid.ts';
 import type { Did } from '../../runtime/codec/did.ts';
+import type { PublicKey } from '../../runtime/codec/ed25519.ts';
 import type { DigestText } from '../../runtime/codec/record.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
 import { parseDidMesh } from '../did-mesh.ts';
@@ -19,6 +20,8 @@ export type Place = {
   readonly name: string;
   readonly agent: Did;
   readonly node: Did;
+  /** The node's key, admitted. */
+  readonly key: PublicKey;
   /** What it answers, by name and digest: the first contract on its card. */
   readonly contract: { readonly name: string; readonly digest: DigestText };
   readonly certificate: Cid;
