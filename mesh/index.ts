@@ -32,6 +32,7 @@ export { type DelegationParts, delegationCheck, delegationGate } from './delegat
 export { type CostOf, Ledger } from './delegation/ledger.ts';
 export { mint, type Terms } from './delegation/mint.ts';
 export type { Predicate } from './delegation/predicate.ts';
+export { DELEGATIONS_MEDIA, learnDelegations, writeDelegations } from './delegation/presentation.ts';
 export { didDocument } from './did-document.ts';
 // Identities
 export { formatDidMesh, isDidMesh, parseDidMesh } from './did-mesh.ts';
