@@ -24,10 +24,14 @@ function config(members: readonly Member[], listen = '127.0.0.1:-1'): string {
   return natsConfig({ listen, realm, users });
 }
 
-function open({ node, login }: Member, url: string, onRefused?: (reason: string) => void): Promise<NatsTransport> {
+function open(
+  { node, login }: Member,
+  url: string | readonly string[],
+  onRefused?: (reason: string) => void,
+): Promise<NatsTransport> {
   const self = nodeToken(didOf(node));
   const ports = { clock: systemClock, random: systemRandom, pace, ...(onRefused === undefined ? {} : { onRefused }) };
-  return connectNats({ ...ports, servers: [url], realm, self, login }, soon());
+  return connectNats({ ...ports, servers: [url].flat(), realm, self, login }, soon());
 }
 
 async function gapOf(transport: NatsTransport): Promise<void> {
@@ -101,6 +105,21 @@ describe.each(brokerBinaries(process.env['RINGMESH_NATS_SERVERS']))('%s', (binar
     await Promise.all([gapOf(from), gapOf(to)]);
     from.send('tell', to.self, utf8('again'));
     expect(await textOf(to)).toBe('again');
+  });
+
+  test('where there are several, one that is stopped or dead does not keep the node from the next (L2)', async () => {
+    await using first = await startBroker(binary, config([a, b]));
+    await using second = await startBroker(binary, config([a, b]));
+    await using transport = await open(a, [first.url, second.url]);
+    const server = (): string | undefined => transport.link.connection?.getServer();
+    expect(server()).toBe(first.url);
+    first.stop();
+    await gapOf(transport);
+    expect(server()).toBe(second.url);
+    await first.kill();
+    await using other = await open(b, [first.url, second.url]);
+    other.send('tell', transport.self, utf8('found'));
+    expect(await textOf(transport)).toBe('found');
   });
 
   test('a broker that comes back without the node’s login is tried until it knows it again, and each refusal is told (L2)', async () => {

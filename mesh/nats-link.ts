@@ -14,6 +14,7 @@
  */
 import { type ConnectionOptions, connect, type NatsConnection } from 'nats';
 import type { KeyPair } from '../runtime/codec/ed25519.ts';
+import { assert } from '../runtime/core/assert.ts';
 import type { Clock } from '../runtime/core/clock.ts';
 import { withDeadline } from '../runtime/core/deadline.ts';
 import { CodedError, hasCode, messageOf } from '../runtime/core/errors.ts';
@@ -47,7 +48,7 @@ export const PACE: Pace = {
 };
 
 export type LinkOptions = {
-  /** `host:port`, one or several, tried in this order. */
+  /** `host:port`, one or several, tried in turn. */
   readonly servers: readonly string[];
   /** How the server's monitoring names the client. */
   readonly name: string;
@@ -99,7 +100,14 @@ export class NatsLink implements AsyncDisposable {
    */
   static async open(options: LinkOptions, signal: AbortSignal): Promise<NatsLink> {
     signal.throwIfAborted();
-    return new NatsLink(options, await dial(options, signal));
+    assert(options.servers.length > 0, 'open: a server');
+    for (let turn = 0; ; turn++) {
+      try {
+        return new NatsLink(options, await dial(options, turn, signal));
+      } catch (error) {
+        if (signal.aborted || turn === options.servers.length - 1) throw error;
+      }
+    }
   }
 
   /** The connection, while there is one. */
@@ -179,7 +187,7 @@ export class NatsLink implements AsyncDisposable {
     for (let attempt = 0; ; attempt++) {
       const mayTry = await this.#pause(retryMs(attempt, this.#pace, this.#options.random), signal);
       if (!mayTry) return undefined;
-      const opened = await this.#dialAgain();
+      const opened = await this.#dialAgain(attempt);
       if (opened === undefined) continue;
       this.#server = opened.server;
       this.#opened = opened;
@@ -193,9 +201,9 @@ export class NatsLink implements AsyncDisposable {
     }
   }
 
-  async #dialAgain(): Promise<Opened | undefined> {
+  async #dialAgain(turn: number): Promise<Opened | undefined> {
     try {
-      return await dial(this.#options, this.#ended.signal);
+      return await dial(this.#options, turn, this.#ended.signal);
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       if (!this.isEnded) this.#options.onRefused?.(messageOf(error));
@@ -232,10 +240,12 @@ function lost(cause?: Error): CodedError {
 /** A connection; `gone` aborts when it is closed, whoever closed it. */
 type Opened = { readonly connection: NatsConnection; readonly server: NatsServer; readonly gone: AbortSignal };
 
-async function dial(options: LinkOptions, signal: AbortSignal): Promise<Opened> {
+/** Logs in to the server whose turn it is: one that takes connections and says nothing must not use up the time of others. */
+async function dial(options: LinkOptions, turn: number, signal: AbortSignal): Promise<Opened> {
   const { servers, name, inboxPrefix, login, clock, pace = PACE } = options;
+  const server = servers[turn % servers.length] ?? '';
   const settings: ConnectionOptions = {
-    servers: [...servers],
+    servers: [server],
     name,
     noEcho: true,
     noRandomize: true,
@@ -257,7 +267,7 @@ async function dial(options: LinkOptions, signal: AbortSignal): Promise<Opened> 
       () => undefined,
     );
     if (!(error instanceof Error) || signal.aborted || hasCode(error, 'transport.old_server')) throw error;
-    const message = `expected a NATS server at ${servers.join(', ')}: ${messageOf(error)}`;
+    const message = `expected a NATS server at ${server}: ${messageOf(error)}`;
     // biome-ignore lint/style/useErrorCause: the cause is there, as the third argument.
     throw new CodedError('transport.unreachable', message, { cause: error, retryable: true });
   }
