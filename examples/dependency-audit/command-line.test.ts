@@ -15,6 +15,8 @@ describe('options', () => {
       log: '/work/.ringmesh/audit-log',
       anchors: '/home/me/.local/state/ringmesh/anchors',
       researchers: 4,
+      nodes: 1,
+      broker: undefined,
       withRogue: false,
       isJson: false,
       failOn: undefined,
@@ -23,6 +25,7 @@ describe('options', () => {
 
   test('all of them', () => {
     const args = '--lock a --out /b --log c --anchor d --with-rogue --researchers 7 --fail-on high --json'.split(' ');
+    args.push('--nodes', '3', '--broker', '127.0.0.1:4222');
 
     expect(parseOptions(args, place)).toEqual({
       lock: '/work/a',
@@ -30,6 +33,8 @@ describe('options', () => {
       log: '/work/c',
       anchors: '/work/d',
       researchers: 7,
+      nodes: 3,
+      broker: '127.0.0.1:4222',
       withRogue: true,
       isJson: true,
       failOn: 'high',
@@ -43,12 +48,20 @@ describe('options', () => {
     expect(parseOptions([], { ...place, env: { XDG_STATE_HOME: folder } })).toMatchObject({ anchors });
   });
 
-  test.each(['--researchers 0', '--researchers 17', '--researchers x', '--fail-on worst', '--what', 'file', '--lock'])(
-    '%j is refused',
-    (text) => {
-      expect(() => parseOptions(text.split(' '), place)).toThrow(expect.objectContaining({ code: 'usage.invalid' }));
-    },
-  );
+  test.each([
+    '--researchers 0',
+    '--researchers 17',
+    '--researchers x',
+    '--nodes 0',
+    '--nodes 9',
+    '--broker here',
+    '--fail-on worst',
+    '--what',
+    'file',
+    '--lock',
+  ])('%j is refused', (text) => {
+    expect(() => parseOptions(text.split(' '), place)).toThrow(expect.objectContaining({ code: 'usage.invalid' }));
+  });
 
   test('--help', () => {
     expect(parseOptions(['--help'], place)).toBe('help');
@@ -111,7 +124,7 @@ const verified = {
   epochs: [0],
   problems: [],
   problemCount: 0,
-} as never as Parameters<typeof summaryOf>[1];
+} as never as Parameters<typeof summaryOf>[1][0];
 
 const governed: Ledger['governed'] = {
   verdicts: { allow: 3, deny: 1, escalate: 0 },
@@ -120,10 +133,11 @@ const governed: Ledger['governed'] = {
   moves: [{ agent: 'rogue', from: 2, to: 3 }],
 };
 
+const ENDED = { isComplete: false, written: { type: 'written' as const, files: ['report.json'] } };
+
 function summary(change: Partial<Summary> = {}, over: AuditProgress = progress(9, 1)): Summary {
-  const end = { isComplete: false, written: { type: 'written' as const, files: ['report.json'] } };
-  const ledger: Ledger = { progress: { ...over, end }, governed, hasEnded: true };
-  return { ...summaryOf({ ledger, isNew: true }, verified, { out: '/out', log: '/log' }), ...change };
+  const ledger: Ledger = { progress: { ...over, end: ENDED }, governed, hasEnded: true };
+  return { ...summaryOf({ ledger, isNew: true }, [verified], { out: '/out', log: '/log' }), ...change };
 }
 
 describe('summary', () => {
@@ -145,6 +159,15 @@ describe('summary', () => {
         'next       run it again: only what is missing is fetched',
       ]),
     );
+  });
+
+  test('several nodes are verified when each is', () => {
+    const other = { ...verified, origin: 'p', size: 4 };
+    const ended = { ledger: { progress: { ...progress(9, 1), end: ENDED }, governed, hasEnded: true }, isNew: true };
+    const two = (second: typeof verified) => summaryOf(ended, [verified, second], { out: '/out', log: '/log' });
+
+    expect(two(other)).toMatchObject({ isVerified: true, others: [{ origin: 'p', size: 4, root: 'r' }] });
+    expect(two({ ...other, problemCount: 1 }).isVerified).toBe(false);
   });
 
   test('many failures are not listed one by one', () => {

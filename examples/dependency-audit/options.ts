@@ -6,7 +6,7 @@ import { RESEARCHERS_MAX } from './contracts.ts';
 import { SEVERITIES, type Severity } from './judge.ts';
 
 /** More would ask the registry no faster. */
-export const NODES_MAX = 8;
+const NODES_MAX = 8;
 
 export type AuditOptions = {
   readonly lock: string;
