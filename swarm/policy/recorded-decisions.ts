@@ -6,7 +6,7 @@
  */
 import type { PolicyRequest } from '../../policies/decision/request.ts';
 import type { DigestText, LogRecord, RecordedDecision } from '../../runtime/codec/record.ts';
-import { digestText } from '../../runtime/codec/record.ts';
+import { digestText, parseStreamId } from '../../runtime/codec/record.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
 import { hasCode } from '../../runtime/core/errors.ts';
 import { type Action, actionDigest } from '../../runtime/kernel/action.ts';
@@ -42,20 +42,31 @@ export function isReadable(decided: Decided | Unreadable): decided is Decided {
   return 'request' in decided;
 }
 
-/** Every decision in a log, in order, of which `isWanted` (default: all). */
-export function* recordedDecisions(
-  log: EventLog,
-  isWanted: (record: LogRecord) => boolean = () => true,
-): Generator<Decided | Unreadable> {
+/** The decision of one record that has one. Reads no more of the log than the agent's ring. */
+export function recordedDecision(log: EventLog, record: LogRecord, decision: RecordedDecision): Decided | Unreadable {
+  const stream = parseStreamId(`ring/${agentOf(record)}`);
+  const told = stream.ok ? [...log.readStream(stream.value)].filter(({ index }) => index < record.index) : [];
+  const moved = told.findLast(isMove);
+  return decidedOf(record, decision, moved === undefined ? NEWCOMER : standingAfter(moved, log), log);
+}
+
+/** Every decision in a log, in order. */
+export function* recordedDecisions(log: EventLog): Generator<Decided | Unreadable> {
   const standings = new Map<string, Standing>();
   for (const record of log.read()) {
-    if (record.type === RING_EVENTS.promoted || record.type === RING_EVENTS.demoted) {
-      const { agent, to, score } = jsonOf(record, log) as unknown as RingMoved;
-      standings.set(agent, { ring: to, trust: score });
-    }
-    if (record.decision === undefined || !isWanted(record)) continue;
+    if (isMove(record)) standings.set(agentOf(record), standingAfter(record, log));
+    if (record.decision === undefined) continue;
     yield decidedOf(record, record.decision, standings.get(agentOf(record)) ?? NEWCOMER, log);
   }
+}
+
+function isMove({ type }: LogRecord): boolean {
+  return type === RING_EVENTS.promoted || type === RING_EVENTS.demoted;
+}
+
+function standingAfter(move: LogRecord, log: EventLog): Standing {
+  const { to, score } = jsonOf(move, log) as unknown as RingMoved;
+  return { ring: to, trust: score };
 }
 
 /** Where an agent stands before the log says otherwise. */

@@ -7,7 +7,7 @@ import type { EventLog } from '../../../runtime/log/event-log.ts';
 import { openReader } from '../../../runtime/log/log-directory.ts';
 import { type DecisionReport, explainDecided } from '../../policy/explanation.ts';
 import { recordedBundles } from '../../policy/policy-journal.ts';
-import { type Decided, isReadable, recordedDecisions } from '../../policy/recorded-decisions.ts';
+import { type Decided, isReadable, recordedDecision } from '../../policy/recorded-decisions.ts';
 import { findEvent } from '../find-event.ts';
 import { oneLine } from '../report.ts';
 import type { Shell } from '../shell.ts';
@@ -23,7 +23,7 @@ export async function explainDecision(
   options: ExplainOptions,
 ): Promise<void> {
   await using log = await openReader(directory, systemClock);
-  const decided = decidedAt(log, decisionOf(log, findEvent(log, event)));
+  const decided = decidedOf(log, decisionOf(log, findEvent(log, event)));
   const report = explainDecided(log, decided, await bundlesOf(shell, log, decided, options.bundle ?? []));
   await shell.out.write(options.json === true ? `${JSON.stringify(report)}\n` : inWords(report));
   if (report.again.type === 'different') throw diverged(report);
@@ -41,12 +41,11 @@ function decisionOf(log: EventLog, record: LogRecord): LogRecord {
   throw new CodedError('input.not_a_decision', message);
 }
 
-function decidedAt(log: EventLog, { index }: LogRecord): Decided {
-  for (const decided of recordedDecisions(log, (record) => record.index === index)) {
-    if (isReadable(decided)) return decided;
-    throw new CodedError('input.not_a_decision', `expected a decision that can be read back: ${decided.code}`);
-  }
-  throw new CodedError('input.not_a_decision', `expected a decision at index ${index}, found none`);
+function decidedOf(log: EventLog, record: LogRecord): Decided {
+  const decided = record.decision === undefined ? undefined : recordedDecision(log, record, record.decision);
+  if (decided !== undefined && isReadable(decided)) return decided;
+  const found = `found ${decided?.code ?? 'none'} at index ${record.index}`;
+  throw new CodedError('input.not_a_decision', `expected a decision that can be read back, ${found}`);
 }
 
 /** The log's own bundles; with files, those, if they are the bundle that decided: they know lines. */
