@@ -1,13 +1,13 @@
 /** Why a score is what it is: every event that moved it, with what it weighed and where it left the agent. */
 import type { JsonValue } from '../../runtime/codec/json.ts';
+import type { LogRecord } from '../../runtime/codec/record.ts';
 import type { EventLog } from '../../runtime/log/event-log.ts';
 import { GRAINS_PER_UNIT, QUARTERS_PER_UNIT } from './decay.ts';
-import { readEvidence } from './evidence.ts';
-import { NO_TRUST, type TrustState } from './projection.ts';
+import { advance, NO_TRUST, type TrustState } from './projection.ts';
 import { type Tier, TRUST_FORMULA } from './rules.ts';
 import { type Scored, score } from './score.ts';
 import { take } from './shelf.ts';
-import { type Evidence, NEWCOMER, type Subject, sponsorOf, weightOf, witness } from './standing.ts';
+import { type Evidence, NEWCOMER, type Subject, sponsorOf, weightOf } from './standing.ts';
 
 /** What one event did to one agent's score. */
 export type TrustChange = {
@@ -35,41 +35,52 @@ export function* explainTrust(
   let state = NO_TRUST;
   const left = new Map<Subject, number>();
   for (const record of log.read(0, to)) {
-    const { roster, evidence } = readEvidence(state.roster, record, log);
     const before = state;
-    state = evidence === undefined ? { ...state, roster } : { roster, ledger: witness(state.ledger, evidence) };
-    if (evidence === undefined || state.ledger === before.ledger) continue;
-    const at = record.wallMs;
-    for (const subject of touched(evidence, left)) {
+    const { state: after, evidence } = advance(before, record, log);
+    state = after;
+    if (evidence === undefined || after.ledger === before.ledger) continue;
+    for (const subject of touched(evidence, left.keys())) {
       if (!isAsked(subject)) continue;
-      const asked = { subject, at };
-      const [from, now] = [score(before.ledger, asked).score, score(state.ledger, asked)];
-      const isOwn = subject === evidence.subject;
-      if (!isOwn && from === now.score) continue;
-      const standing = take(before.ledger.agents, subject) ?? NEWCOMER;
-      yield {
-        subject,
-        index: record.index,
-        at,
-        why: isOwn ? evidence.type : 'sponsor',
-        capability: isOwn && evidence.type !== 'endorsed' ? evidence.capability : null,
-        weightQuarters: isOwn ? weightOf(evidence, standing) : 0,
-        left: left.get(subject) ?? from,
-        from,
-        to: now,
-      };
-      left.set(subject, now.score);
+      const change = changeOf(subject, { before, after, evidence, record });
+      if (subject !== evidence.subject && change.from === change.to.score) continue;
+      yield { ...change, left: left.get(subject) ?? change.from };
+      left.set(subject, change.to.score);
     }
   }
   return state;
 }
 
+export type Step = {
+  readonly before: TrustState;
+  readonly after: TrustState;
+  readonly evidence: Evidence;
+  readonly record: Pick<LogRecord, 'index' | 'wallMs'>;
+};
+
+/** What one event did to one agent's score. */
+export function changeOf(subject: Subject, { before, after, evidence, record }: Step): TrustChange {
+  const at = record.wallMs;
+  const from = score(before.ledger, { subject, at }).score;
+  const isOwn = subject === evidence.subject;
+  return {
+    subject,
+    index: record.index,
+    at,
+    why: isOwn ? evidence.type : 'sponsor',
+    capability: isOwn && evidence.type !== 'endorsed' ? evidence.capability : null,
+    weightQuarters: isOwn ? weightOf(evidence, take(before.ledger.agents, subject) ?? NEWCOMER) : 0,
+    left: from,
+    from,
+    to: score(after.ledger, { subject, at }),
+  };
+}
+
 /** Whom a piece of evidence can move: its subject, and when it is a violation or mends one, those of the same sponsor. */
-function touched(evidence: Evidence, known: ReadonlyMap<Subject, number>): readonly Subject[] {
+function touched(evidence: Evidence, known: Iterable<Subject>): readonly Subject[] {
   const { subject, type } = evidence;
   if (type !== 'policy' && type !== 'scope') return [subject];
   const sponsor = sponsorOf(subject);
-  const others = [...known.keys()].filter((one) => one !== subject && sponsor !== null && sponsorOf(one) === sponsor);
+  const others = [...known].filter((one) => one !== subject && sponsor !== null && sponsorOf(one) === sponsor);
   return [subject, ...others];
 }
 

@@ -1,13 +1,23 @@
 /** Trust as a projection of the log: what was read, and where everybody stands. The same log gives the same bytes. */
 import { type Digest, sha256 } from '../../runtime/codec/digest.ts';
 import { canonicalJson } from '../../runtime/codec/json.ts';
+import type { LogRecord } from '../../runtime/codec/record.ts';
 import { utf8, view } from '../../runtime/core/bytes.ts';
 import { unwrap } from '../../runtime/core/result.ts';
+import type { EventLog } from '../../runtime/log/event-log.ts';
 import type { Projection } from '../../runtime/log/projection.ts';
 import { EMPTY_ROSTER, type Hosted, type Roster, readEvidence } from './evidence.ts';
 import { TRUST_FORMULA } from './rules.ts';
 import { type Entries, entriesOf, shelfOf } from './shelf.ts';
-import { EMPTY_LEDGER, type Ledger, type Sponsor, type Standing, type Subject, witness } from './standing.ts';
+import {
+  EMPTY_LEDGER,
+  type Evidence,
+  type Ledger,
+  type Sponsor,
+  type Standing,
+  type Subject,
+  witness,
+} from './standing.ts';
 
 export type TrustState = { readonly roster: Roster; readonly ledger: Ledger };
 
@@ -20,14 +30,21 @@ export const trustProjection: Projection<TrustState> = {
   name: 'trust',
   version: `${TRUST_FORMULA}/${READER}`,
   initial: NO_TRUST,
-  evolve(state, record, log) {
-    const { roster, evidence } = readEvidence(state.roster, record, log);
-    if (evidence !== undefined) return { roster, ledger: witness(state.ledger, evidence) };
-    return roster === state.roster ? state : { roster, ledger: state.ledger };
-  },
+  evolve: (state, record, log) => advance(state, record, log).state,
   encode: encodeTrust,
   decode: decodeTrust,
 };
+
+/** The state after one event, and the evidence that it was, if it was any. */
+export function advance(
+  state: TrustState,
+  record: LogRecord,
+  log: Pick<EventLog, 'blob'>,
+): { readonly state: TrustState; readonly evidence?: Evidence } {
+  const { roster, evidence } = readEvidence(state.roster, record, log);
+  if (evidence !== undefined) return { state: { roster, ledger: witness(state.ledger, evidence) }, evidence };
+  return { state: roster === state.roster ? state : { roster, ledger: state.ledger } };
+}
 
 /** Names the whole state: equal wherever the same log was folded. */
 export function trustDigest(state: TrustState): Digest {

@@ -86,6 +86,22 @@ describe('whether a peer is trusted enough', () => {
   });
 });
 
+test('whoever wants to hears of every change of tier, once, with what brought it about', async () => {
+  const trail = await Trail.begin();
+  const heard: unknown[] = [];
+  const trust = new Trust(trail.log, ({ index, why, to }) => heard.push([index, why, to.tier]));
+  await trail.endorsed('clerk', 650);
+  await trail.did('clerk');
+  await trail.denied('clerk', 'policy');
+  trust.scoreOf('clerk', trail.now);
+  trust.scoreOf('clerk', trail.now);
+
+  expect(heard).toEqual([
+    [0, 'endorsed', 'standard'],
+    [3, 'policy', 'untrusted'],
+  ]);
+});
+
 /** A node with rings that take their score from trust, and agents that it endorsed for ring 2. */
 async function office() {
   const trail = await Trail.begin();

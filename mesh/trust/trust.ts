@@ -10,8 +10,9 @@ import { err, ok, type Refusal, type Result } from '../../runtime/core/result.ts
 import type { EventLog } from '../../runtime/log/event-log.ts';
 import { type Folded, fold, keep } from '../../runtime/log/projection.ts';
 import { type OpenAct, subjectOfDid } from './evidence.ts';
-import { type TrustState, trustProjection } from './projection.ts';
-import { RISK_GATES, STAKES } from './rules.ts';
+import { changeOf, type TrustChange } from './explain.ts';
+import { advance, type TrustState, trustProjection } from './projection.ts';
+import { RISK_GATES, STAKES, tierOf } from './rules.ts';
 import { exposureMax, type Scored, score } from './score.ts';
 import { take } from './shelf.ts';
 import { type Risk, type Subject, sponsorOf, subjectOf } from './standing.ts';
@@ -30,12 +31,16 @@ export type Required = {
 /** A score and the size of the log that it was folded from: what `RecordedDecision.trust` holds. */
 export type Verified = Scored & { readonly asOf: number };
 
+/** `onTier` hears of each event from now on that moved its agent to another tier, when the fold comes to it. It may record
+ *  that (`trustChanged`), but not wait: it is told in the middle of a decision. */
 export class Trust {
   readonly #log: EventLog;
+  readonly #onTier: ((change: TrustChange) => void) | undefined;
   #folded: Folded<TrustState>;
 
-  constructor(log: EventLog) {
+  constructor(log: EventLog, onTier?: (change: TrustChange) => void) {
     this.#log = log;
+    this.#onTier = onTier;
     this.#folded = fold(log, trustProjection);
   }
 
@@ -82,10 +87,19 @@ export class Trust {
   #caughtUp(): Folded<TrustState> {
     const { size } = this.#log;
     if (this.#folded.size === size) return this.#folded;
-    let { state } = this.#folded;
-    for (const record of this.#log.read(this.#folded.size, size))
-      state = trustProjection.evolve(state, record, this.#log);
+    const { state: start, size: from } = this.#folded;
+    const changes: TrustChange[] = [];
+    let state = start;
+    for (const record of this.#log.read(from, size)) {
+      const before = state;
+      const { state: after, evidence } = advance(before, record, this.#log);
+      state = after;
+      if (this.#onTier === undefined || evidence === undefined) continue;
+      const change = changeOf(evidence.subject, { before, after, evidence, record });
+      if (tierOf(change.from) !== change.to.tier) changes.push(change);
+    }
     this.#folded = { state, size };
+    for (const change of changes) this.#onTier?.(change);
     return this.#folded;
   }
 }
