@@ -28,7 +28,7 @@ export type MeshNodeParts = Pick<
   readonly realm: RealmNode;
   /** Brokers, as `host:port`. */
   readonly servers: readonly string[];
-  readonly governance: Governance;
+  readonly governance: Pick<Governance, 'gates' | 'epochs' | 'rings'>;
   /** What the agents of the realm answer, by the agent's name. */
   readonly contractOf: (agent: string) => Contract | undefined;
   readonly checks?: LinkParts['checks'];
