@@ -3,14 +3,19 @@ import type { Bundle } from '../../policies/bundle/bundle.ts';
 import { BundleHolder } from '../../policies/bundle/bundle-holder.ts';
 import { signBundle } from '../../policies/bundle/signed.ts';
 import { generateKeyPair } from '../../runtime/codec/ed25519.ts';
-import { digestText } from '../../runtime/codec/record.ts';
+import { digestText, parseStreamId } from '../../runtime/codec/record.ts';
+import { CodedError } from '../../runtime/core/errors.ts';
+import { unwrap } from '../../runtime/core/result.ts';
 import { ManualClock, seededRandom } from '../../runtime/core/simulation.ts';
+import { eventIdOf } from '../../runtime/kernel/event-id.ts';
 import type { EventLog } from '../../runtime/log/event-log.ts';
 import { MemoryWorld } from '../../runtime/log/memory-log.ts';
 import { jsonOf } from '../../runtime/log/upcast.ts';
+import { eventType } from '../../runtime/log/vocabulary.ts';
 import { decideAgain, replayDecisions } from './decide-again.ts';
 import { HOUSE, office, officeOver, rulesOf } from './office.fixture.ts';
-import { activations, recordedBundles } from './policy-journal.ts';
+import { activations, PolicyJournal, recordedBundles } from './policy-journal.ts';
+import { reconsider } from './reconsider.ts';
 import { type Decided, isReadable, recordedDecisions } from './recorded-decisions.ts';
 
 const house = rulesOf(HOUSE);
@@ -109,6 +114,28 @@ describe('a bundle on record', () => {
     expect(recordedBundles(other)(large.digest)).toBeUndefined();
     expect(recordedBundles(log)(house.digest)).toBeUndefined();
   });
+
+  test('J1: a log that refuses once is told again by the next decision', async () => {
+    const { log } = await new MemoryWorld(seededRandom(3)).open(new ManualClock());
+    let refusals = 1;
+    const append: EventLog['append'] = async (writes) => {
+      if (refusals-- > 0) throw new CodedError('log.busy', 'expected room, found none');
+      return log.append(writes);
+    };
+    const { did } = log;
+    const [find, versionOf] = [log.find.bind(log), log.versionOf.bind(log)];
+    const busy = { append, did, find, versionOf, readStream: log.readStream.bind(log), blob: log.blob.bind(log) };
+    const journal = new PolicyJournal(busy);
+
+    journal.inForce(house);
+    await journal.recorded();
+    expect(activations(log)).toEqual([]);
+    expect(journal.inForce(house)).toBe(house);
+    await journal.recorded();
+
+    expect(activations(log)).toMatchObject([{ digest: house.digest, replaced: null }]);
+    expect(recordedBundles(log)(house.digest)?.digest).toBe(house.digest);
+  });
 });
 
 describe('deciding again', () => {
@@ -189,5 +216,46 @@ describe('deciding again', () => {
     if (first === undefined) throw new Error('expected a decision');
 
     expect(decideAgain(changed(first), recordedBundles(log))).toEqual({ type: 'not_replayable', why });
+  });
+});
+
+describe('messages sent', () => {
+  test('are compared with the ring that the log said before them, and are not said to be decided again', async () => {
+    const { log, act, recorded } = await office(() => house);
+    await act('refund.issue', { amount: 1 });
+    await recorded();
+    const stream = unwrap(parseStreamId('agent/clerk'), 'a stream');
+    const sent = { turn: 't', message: 'm', to: 'desk', contract: 'notes', name: 'add', body: { n: 1 } };
+    const payloads = [sent, { to: 'desk' }];
+    const events = payloads.map((value, n) => ({
+      id: eventIdOf('sent', n),
+      type: eventType('message.sent'),
+      actor: log.did,
+      decision: { verdict: 'deny', code: 'policy.no_permit', policy: house.digest } as const,
+      payload: { type: 'json', value } as const,
+    }));
+    await log.append([{ stream, expected: 'any', events }]);
+
+    const { request, isExact } = decisions(log).at(-1) ?? {};
+    expect(request).toMatchObject({
+      point: 'agent_message',
+      subject: { name: 'clerk', ring: 2, trust: 650 },
+      action: { tool: 'notes.add@desk', verb: 'tell' },
+      args: { n: 1 },
+    });
+    expect(isExact).toBe(false);
+    expect(replayDecisions(log, recordedBundles(log)).notReplayable).toEqual({
+      'event.unknown_type': 1,
+      'the record says neither the moment nor the ring': 1,
+    });
+    const chatty = rulesOf(HOUSE.replace('rules:', 'rules:\n  - { id: chat, on: { verb: tell }, effect: allow }'));
+    expect(reconsider(log, chatty)).toMatchObject({
+      decisions: 3,
+      compared: 2,
+      inexact: 1,
+      left: { 'event.unknown_type': 1 },
+      newly: { allow: { count: 1, byRule: { 'house/chat': 1 }, byAgent: { clerk: 1 } } },
+      isLaxer: true,
+    });
   });
 });

@@ -32,14 +32,17 @@ const STORED = 'policy.stored';
 const MEDIA = 'application/vnd.ringmesh.bundle+json';
 const STREAM = unwrap(parseStreamId('policy'), 'a stream');
 
+/** As much of a log as this needs. */
+type PolicyLog = BundleSource & Pick<EventLog, 'append' | 'did' | 'find' | 'versionOf'>;
+
 export class PolicyJournal {
-  readonly #log: EventLog;
+  readonly #log: PolicyLog;
   readonly #stored = new Set<DigestText>();
   /** What the log last says is in force. */
   #told: DigestText | null;
   #writing: Promise<unknown> = Promise.resolve();
 
-  constructor(log: EventLog) {
+  constructor(log: PolicyLog) {
     this.#log = log;
     this.#told = activations(log).at(-1)?.digest ?? null;
   }
@@ -112,7 +115,7 @@ export class PolicyJournal {
 export type Activation = Omit<PolicyActivated, 'type'> & { readonly index: number };
 
 /** What came into force and when, in order. */
-export function activations(log: EventLog): readonly Activation[] {
+export function activations(log: BundleSource): readonly Activation[] {
   return [...log.readStream(STREAM)]
     .filter(({ type }) => type === POLICY_EVENTS.activated)
     .map((record) => ({ ...(jsonOf(record, log) as unknown as Omit<PolicyActivated, 'type'>), index: record.index }));
