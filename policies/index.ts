@@ -27,6 +27,7 @@ export { rateLimit, readOnly, requireApproval } from './document/sugar.ts';
 
 // Behind the kernel's gate
 export { type Buckets, RateBuckets } from './gate/buckets.ts';
+export { FactMonitors } from './gate/fact-monitors.ts';
 export { type PolicyGate, type PolicyHost, policyGate } from './gate/policy-gate.ts';
 
 // Testing policies

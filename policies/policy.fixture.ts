@@ -57,9 +57,9 @@ export const TOOLS = policy({
   },
 });
 
-/** A bundle of the tools and a document with these rules, in YAML, in the layer `org`. */
-export function rules(text: string): Bundle {
-  return bundle([TOOLS, yaml(`name: test\nlayer: org\nrules:\n${text.replace(/^/gm, '  ')}`)]);
+/** A bundle of the tools and a document with these rules, in YAML, in the layer `org`, and with these other lines. */
+export function rules(text: string, keys = ''): Bundle {
+  return bundle([TOOLS, yaml(`name: test\nlayer: org\n${keys}rules:\n${text.replace(/^/gm, '  ')}`)]);
 }
 
 const ANYWHERE: Scope = { isStrict: true, facts: new Map() };

@@ -184,7 +184,7 @@ function among(wanted: readonly string[], read: (c: Context) => string | undefin
 }
 
 /** Names, and prefixes that end in a separator and a star: `fs.*` is not `fs`. */
-function patternsTest(patterns: readonly string[]): (name: string) => boolean {
+export function patternsTest(patterns: readonly string[]): (name: string) => boolean {
   const names = new Set(patterns.filter((pattern) => !pattern.endsWith('*')));
   const prefixes = patterns.filter((pattern) => pattern.endsWith('*')).map((pattern) => pattern.slice(0, -1));
   if (prefixes.length === 0) return (name) => names.has(name);

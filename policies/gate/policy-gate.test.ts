@@ -13,6 +13,7 @@ import type { Bundle } from '../bundle/bundle.ts';
 import { BundleHolder } from '../bundle/bundle-holder.ts';
 import { rules } from '../policy.fixture.ts';
 import { RateBuckets } from './buckets.ts';
+import { FactMonitors } from './fact-monitors.ts';
 import { type PolicyHost, policyGate } from './policy-gate.ts';
 
 const actor = unwrap(parseDid('did:example:ada'), 'a DID');
@@ -206,6 +207,7 @@ describe('behind a kernel', () => {
   let clock = new ManualClock();
 
   async function world(bundle: Bundle, result?: JsonValue) {
+    const facts = new FactMonitors(bundle.facts, 0);
     clock = new ManualClock();
     const random = seededRandom(1);
     const { log } = await new MemoryWorld(random).open(clock);
@@ -214,6 +216,7 @@ describe('behind a kernel', () => {
       bundle: () => holder.current,
       subjectOf: () => ({ ring: 2, trust: 600 }),
       buckets: new RateBuckets(),
+      facts: () => facts,
     });
     let runs = 0;
     const seen: JsonValue[] = [];
@@ -309,6 +312,30 @@ describe('behind a kernel', () => {
     expect(gate.check({ ...asked({ actor: log.did }), at: clock.now() })).toMatchObject({
       code: 'policy.rate_exceeded',
     });
+  });
+
+  test('of five payments at once under a cap, those happen that it covers, and a restart lifts it for none', async () => {
+    const bundle = rules(
+      `${ALLOW_ALL}\n- { id: cap, on: { tool: pay.send }, when: 'facts.sum("paid", "24h") + args.amount > 100', effect: deny }`,
+      'facts: { paid: { of: pay.send, sum: /amount, by: [subject.id], within: [24h] } }\n',
+    );
+    const { kernel, log, runs } = await world(bundle);
+    const pay = (amount: number) => ({ ...action({ target: 'pay.send', input: { amount } }), actor: log.did });
+    const live = new AbortController().signal;
+
+    const outcomes = await Promise.all([40, 40, 40, 20, 1].map((amount) => kernel.perform(pay(amount), live)));
+
+    expect(outcomes.map(({ type }) => type)).toEqual(['ok', 'ok', 'denied', 'ok', 'denied']);
+    expect(runs()).toBe(3);
+
+    const facts = new FactMonitors(bundle.facts, 0);
+    for (const { type, payload, actor } of log.readStream(stream)) {
+      const subject = { id: actor, name: 'ada', ring: 2, trust: 600 } as const;
+      if (type === 'action.decided' && payload.type === 'json') facts.relive(payload.value as never, subject);
+    }
+    const again = gateOf(bundle, { facts: () => facts });
+    expect(again.check({ ...asked(pay(1)), at: clock.now() })).toMatchObject({ rule: 'test/cap' });
+    expect(again.check({ ...asked(pay(0)), at: clock.now() })).toMatchObject({ verdict: 'allow' });
   });
 
   test('telling takes from the rate, in the tick that decides it', async () => {

@@ -15,13 +15,16 @@ import { denial, type PolicyDecision } from '../decision/decision.ts';
 import { type Consume, type Obligation, type ObligationKind, unsupported } from '../decision/obligation.ts';
 import type { Point, PolicyRequest, Subject } from '../decision/request.ts';
 import { type Buckets, bucketKey } from './buckets.ts';
+import type { FactMonitors } from './fact-monitors.ts';
 
 /** What the gate has to be told of the world, as values of this moment. */
 export type PolicyHost = {
   readonly bundle: () => Bundle | undefined;
   /** Who acts, by the host's own knowledge: ring, trust, tenant. Never from what the agent says. */
   readonly subjectOf: (action: Action, at: number) => Omit<Subject, 'id' | 'name'>;
-  /** The rest of the request that the host can fill in: facts, flow, task, context. */
+  /** What was counted before, for the bundle in force. Without it every fact is unknown. */
+  readonly facts?: () => FactMonitors;
+  /** The rest of the request that the host can fill in: flow, task, context. */
   readonly surroundings?: (request: GateRequest) => Partial<Pick<PolicyRequest, Surrounding>>;
   /** Needed for rules that limit rates; without it what they limit is denied. */
   readonly buckets?: Buckets;
@@ -30,7 +33,7 @@ export type PolicyHost = {
   readonly honours?: readonly ObligationKind[];
 };
 
-type Surrounding = 'resource' | 'task' | 'flow' | 'facts' | 'context' | 'notes';
+type Surrounding = 'resource' | 'task' | 'flow' | 'context' | 'notes';
 
 export interface PolicyGate extends Gate {
   /** The whole decision, with obligations and rules: what an approval gate or a report needs. Takes nothing. */
@@ -43,7 +46,7 @@ export function policyGate(host: PolicyHost): PolicyGate {
   const honoured = new Set<ObligationKind>([...afterwards, 'approve']);
   if (host.buckets !== undefined) honoured.add('consume');
 
-  const requestOf = ({ action, at, ...rest }: GateRequest): PolicyRequest => ({
+  const bareRequestOf = ({ action, at, ...rest }: GateRequest): PolicyRequest => ({
     v: 1,
     id: action.key,
     point: POINT_OF[action.verb],
@@ -59,6 +62,10 @@ export function policyGate(host: PolicyHost): PolicyGate {
     args: action.input,
     ...host.surroundings?.({ action, at, ...rest }),
   });
+  const requestOf = (asked: GateRequest): PolicyRequest => {
+    const request = bareRequestOf(asked);
+    return host.facts === undefined ? request : { ...request, facts: host.facts().read(request) };
+  };
   const decideHonoured = (request: PolicyRequest): PolicyDecision =>
     honouring(decide(host.bundle(), request), honoured);
   const consumedBy = ({ obligations }: PolicyDecision): readonly Consume[] =>
@@ -97,6 +104,7 @@ export function policyGate(host: PolicyHost): PolicyGate {
       const request = requestOf(asked);
       const asks = consumedBy(decideHonoured(request));
       if (asks.length > 0) host.buckets?.take(asks, request); // G2
+      host.facts?.().count(request);
       return { [Symbol.dispose]: () => undefined }; // what was used stays used
     },
   };
