@@ -1,4 +1,5 @@
-/** A node's policy gate, the same one when it decides and when what it decided is decided again. */
+/** A node's policy gate, the same one when it decides and when what it decided is decided again. Facts and flow it is not
+ *  given: to rules they are unknown, both times. Whoever gives them to one has to give them to the other. */
 import type { Bundle } from '../../policies/bundle/bundle.ts';
 import { type Buckets, RateBuckets } from '../../policies/gate/buckets.ts';
 import { type PolicyGate, policyGate } from '../../policies/gate/policy-gate.ts';
