@@ -30,7 +30,7 @@ export { type Delegation, type DelegationClaims, readDelegation } from './delega
 export { Delegations } from './delegation/delegations.ts';
 export { type DelegationParts, delegationCheck, delegationGate } from './delegation/gate.ts';
 export { type CostOf, Ledger } from './delegation/ledger.ts';
-export { mint, type Terms } from './delegation/mint.ts';
+export { type DelegationTerms, mint } from './delegation/mint.ts';
 export type { Predicate } from './delegation/predicate.ts';
 export { DELEGATIONS_MEDIA, learnDelegations, writeDelegations } from './delegation/presentation.ts';
 export { didDocument } from './did-document.ts';

@@ -5,6 +5,7 @@ import { type Cid, cidOf } from '../../runtime/codec/cid.ts';
 import type { JsonValue } from '../../runtime/codec/json.ts';
 import { utf8 } from '../../runtime/core/bytes.ts';
 import { codeOf, later, NOW } from '../world.fixture.ts';
+import { realmAuthority } from './authority.ts';
 import { type Invocation, verifyChain } from './chain.ts';
 import { type Delegation, type DelegationClaims, readDelegation } from './delegation.ts';
 import { Delegations } from './delegations.ts';
@@ -123,6 +124,24 @@ test('a token that was changed anywhere is refused, and nothing throws', async (
     }),
     { numRuns: 300 },
   );
+});
+
+test('R2: an executor may be a root for what it answers, and for nothing else', async () => {
+  const own = new Realm('executor');
+  const [executor, guest] = [own.party(), own.party()];
+  const authority = realmAuthority({
+    subject: (did) => own.subject(did),
+    operators: new Set(),
+    revocations: own.revocations,
+    ownRoot: (did, command) => did === executor.did && command.startsWith('/quote/'),
+    mayBegin: (did) => did === executor.did,
+  });
+  const link = await own.link(executor, guest, [], { command: '/' });
+  const view = { ...own.view, ...authority };
+  const ask = (command: string): unknown => codeOf(verifyChain([link], anAct(guest, { command }), NOW, view));
+  expect(ask('/quote/price')).toMatchObject({ admitted: { root: executor.did } });
+  expect(ask('/tool/mail/send')).toBe('delegation.no_root');
+  expect((await new Delegations(authority).learn(link.token, NOW)).ok).toBe(true);
 });
 
 test('eight links are a chain', async () => {

@@ -12,7 +12,7 @@ import { type Delegation, type DelegationClaims, NONCE_BYTES, writeDelegation } 
 import { describePredicate, isPlainlyWider, type Predicate } from './predicate.ts';
 
 /** What is given, to whom, for how long. */
-export type Terms = {
+export type DelegationTerms = {
   readonly issuer: Did;
   readonly audience: Did;
   readonly command: string;
@@ -34,7 +34,7 @@ export const LIFETIME_MS = 900_000;
 /** A delegation under `parent`, a chain with the root first; a root's own where that is empty. Refused as `delegation.wider`
  *  when it plainly gives more than the parent has, and as `delegation.bad_terms` when nobody could ever use it. */
 export async function mint(
-  terms: Terms,
+  terms: DelegationTerms,
   parent: readonly Delegation[],
   signing: { readonly pair: KeyPair; readonly random: Random },
 ): Promise<Result<string, Refusal>> {
@@ -48,7 +48,7 @@ export async function mint(
   return ok(await writeDelegation(claims, signing.pair));
 }
 
-function claimsOf(terms: Terms, parent: readonly Delegation[], nonce: string): DelegationClaims {
+function claimsOf(terms: DelegationTerms, parent: readonly Delegation[], nonce: string): DelegationClaims {
   const last = parent.at(-1);
   const context = terms.context ?? last?.claims.ctx;
   return {

@@ -17,7 +17,7 @@ import { type Delegation, type DelegationClaims, readDelegation, writeDelegation
 import { Delegations, type DelegationsParts } from './delegations.ts';
 import type { DelegationParts } from './gate.ts';
 import { Ledger } from './ledger.ts';
-import { mint, type Terms } from './mint.ts';
+import { type DelegationTerms, mint } from './mint.ts';
 
 /** Somebody with a key. */
 export type Party = { readonly did: Did; readonly pair: KeyPair };
@@ -81,7 +81,7 @@ export class Realm {
     from: Party,
     to: Party,
     parent: readonly Delegation[] = [],
-    over: Partial<Terms> = {},
+    over: Partial<DelegationTerms> = {},
   ): Promise<Delegation> {
     const depth = (parent.at(-1)?.claims.dep ?? PLAIN.depth + 1) - 1;
     const terms = { ...PLAIN, depth, issuer: from.did, audience: to.did, ...over };
@@ -99,7 +99,10 @@ export class Realm {
   }
 
   /** A chain of links from the operator on, one to each party. */
-  async chain(parties: readonly Party[], over: readonly Partial<Terms>[] = []): Promise<readonly Delegation[]> {
+  async chain(
+    parties: readonly Party[],
+    over: readonly Partial<DelegationTerms>[] = [],
+  ): Promise<readonly Delegation[]> {
     const chain: Delegation[] = [];
     let from = this.operator;
     for (const [n, to] of parties.entries()) {
