@@ -44,7 +44,10 @@ export async function startBroker(
     if (said.includes('Server is ready')) ready.resolve();
   });
   child.on('error', ready.reject);
-  child.on('exit', (code) => ready.reject(new Error(`expected a broker, found exit ${code}: ${said}`)));
+  child.on('exit', (code) => {
+    if (!said.includes('Server is ready')) rmSync(directory, { recursive: true, force: true });
+    ready.reject(new Error(`expected a broker, found exit ${code}: ${said}`));
+  });
   await ready.promise;
   const port = /Listening for client connections on [^:]+:(\d+)/.exec(said)?.[1];
   if (port === undefined) throw new Error(`expected a port in: ${said}`);
