@@ -34,7 +34,10 @@ export function shelfOf<V>(entries: Entries<V>): Shelf<V> {
 }
 
 export function find<V>(list: Entries<V>, key: string): V | undefined {
-  for (const [name, value] of list) if (name === key) return value;
+  for (let at = 0; at < list.length; at++) {
+    const entry = list[at];
+    if (entry?.[0] === key) return entry[1];
+  }
   return undefined;
 }
 
@@ -47,9 +50,13 @@ export function withEntry<V>(list: Entries<V>, key: string, value: V): Entries<V
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
+/** The ends of keys differ: they are names, or random. */
+const HASHED_MAX = 24;
+
 /** 12 bits. */
 function placeOf(key: string): number {
   let hash = FNV_OFFSET;
-  for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), FNV_PRIME);
+  for (let at = Math.max(0, key.length - HASHED_MAX); at < key.length; at++)
+    hash = Math.imul(hash ^ key.charCodeAt(at), FNV_PRIME);
   return (hash ^ (hash >>> 15)) & 0xfff;
 }
