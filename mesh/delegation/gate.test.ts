@@ -18,7 +18,8 @@ import { delegationEvent, grantedPayload, realmAuthority, restoreAuthority, revo
 import { Delegations } from './delegations.ts';
 import { type DelegationGateParts, delegationGate } from './gate.ts';
 import { Ledger } from './ledger.ts';
-import { type Party, Realm } from './realm.fixture.ts';
+import { mint } from './mint.ts';
+import { type Party, PLAIN, Realm } from './realm.fixture.ts';
 
 const live = new AbortController().signal;
 const stream = unwrap(parseStreamId('agent/clerk'), 'a stream');
@@ -220,9 +221,9 @@ test('of 1,000 interleavings of a revocation with an act, none acts after it', a
   const draw = realm.random.stream('moments');
   const clerk = realm.party();
   for (let n = 0; n < 1_000; n++) {
-    const [link] = await realm.chain([clerk]);
-    if (link === undefined) throw new Error('expected a link');
-    await realm.learn([link]);
+    const terms = { ...PLAIN, issuer: realm.operator.did, audience: clerk.did };
+    const token = unwrap(await mint(terms, [], { pair: realm.operator.pair, random: realm.random }), 'terms');
+    const { delegation: link } = unwrap(await realm.delegations.learn(token, NOW), 'a link');
     let isRevoked = false;
     let actedAfter = false;
     const begin = draw.below(12);
