@@ -3,6 +3,7 @@ const suites: Readonly<Record<string, (args: readonly string[]) => Promise<unkno
   actors: async (args) => (await import('./actors.ts')).benchActors({ json: args.includes('--json') }),
   delegation: async (args) => (await import('./delegation.ts')).benchDelegation({ json: args.includes('--json') }),
   log: async (args) => (await import('./log.ts')).benchLog(args),
+  mesh: async (args) => (await import('./mesh.ts')).benchMesh(args),
   policy: async (args) => (await import('./policy.ts')).benchPolicy({ json: args.includes('--json') }),
   trust: async (args) => (await import('./trust.ts')).benchTrust(args),
 };
