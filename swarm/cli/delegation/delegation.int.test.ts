@@ -139,7 +139,7 @@ describe('delegation show', () => {
   test('counts what is left from a node’s log', () => {
     const { chain } = shown('clerk.chain') as { chain: readonly { readonly delegation: string }[] };
     const data = { amount: { calls: 3 }, delegations: [chain[0]?.delegation], key: 'one' };
-    at.run(['log', 'init', 'log', '--reserve', '0']);
+    expect(at.run(['log', 'init', 'log']).status).toBe(0);
     const input = `${JSON.stringify({ stream: 'authority', type: 'budget.debited', data })}\n`;
     expect(at.run(['log', 'append', 'log', '--reserve', '0'], { input }).status).toBe(0);
 
