@@ -40,7 +40,10 @@ describe('log replay', () => {
     const again = at.run(['log', 'replay', 'log', '--agents', AGENTS, '--json']);
 
     expect(ran).toMatchObject({ status: 0, stderr: '' });
-    expect(JSON.parse(ran.stdout)).toMatchObject({ agents: 1, compared: 2, diverged: 0 });
+    expect(JSON.parse(ran.stdout)).toMatchObject({
+      ...{ agents: 1, compared: 2, diverged: 0 },
+      trust: expect.stringMatching(/^[\w-]{43}$/),
+    });
     expect(again.stdout).toBe(ran.stdout);
   });
 

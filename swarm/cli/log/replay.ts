@@ -1,10 +1,13 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { trustDigest, trustProjection } from '../../../mesh/trust/projection.ts';
 import type { Implementation } from '../../../runtime/actor/implement.ts';
 import { replay as replayLog } from '../../../runtime/actor/replay.ts';
+import { formatDigest } from '../../../runtime/codec/digest.ts';
 import { CodedError } from '../../../runtime/core/errors.ts';
 import { systemClock } from '../../../runtime/core/system.ts';
 import { openReader } from '../../../runtime/log/log-directory.ts';
+import { fold } from '../../../runtime/log/projection.ts';
 import { formatFacts } from '../facts.ts';
 import type { Shell } from '../shell.ts';
 
@@ -30,7 +33,8 @@ export async function replay(shell: Shell, directory: string, options: ReplayOpt
   }
   const wrong = agents.filter(({ divergence }) => divergence !== undefined);
   const compared = agents.reduce((sum, agent) => sum + agent.compared, 0);
-  const facts = { events, streams, agents: agents.length, compared, diverged: wrong.length, digest };
+  const trust = formatDigest(trustDigest(fold(log, trustProjection, options.at).state));
+  const facts = { events, streams, agents: agents.length, compared, diverged: wrong.length, digest, trust };
   await shell.out.write(formatFacts(facts, isJson));
   const [first] = wrong;
   if (first?.divergence === undefined) return;
