@@ -56,7 +56,10 @@ export function composeMessage(
   );
   const salt = random.bytes(SALT_BYTES);
   const digest = digestText(bodyDigest(salt, content));
-  const claims = encodeClaims({ ...message.claims, body: { digest, length: content.length, media } });
+  // In the order of their names, where the caller keeps it: what is sorted is written natively.
+  const { answer, ...said } = message.claims;
+  const body = { digest, length: content.length, media };
+  const claims = encodeClaims({ ...(answer === undefined ? {} : { answer }), body, ...said });
   return { kind, claims, salt, content, deadline: message.claims.deadline, digest: messageDigest(claims) };
 }
 

@@ -24,7 +24,7 @@ import { nodeDid, type SealingNode } from '../message.ts';
 import { learnPresentation } from '../presentation.ts';
 import { type NodeToken, nodeToken } from '../subject.ts';
 import { answerToAsk, answerToTell } from './bodies.ts';
-import type { Departures } from './departures.ts';
+import { type Departures, UNSHOWN } from './departures.ts';
 import type { Desk } from './desk.ts';
 import type { Heads, LogHead } from './heads.ts';
 import { Inbox, incomingOf } from './inbox.ts';
@@ -189,11 +189,10 @@ export class Arrivals {
   }
 
   #hearNode({ claims }: Admitted, from: Did, blame: (refusal: Refusal) => void): void {
-    if (claims.command !== '/mesh/leave' || claims.from !== from) {
-      blame({ code: 'envelope.no_such_agent', message: `expected an agent, found the node itself` });
-      return;
-    }
-    this.#parts.begin(this.#parts.left(from));
+    const { departures, begin, left } = this.#parts;
+    if (claims.from === from && claims.command === '/mesh/leave') begin(left(from));
+    else if (claims.from === from && claims.command === '/mesh/show') departures.showAgain(from);
+    else blame({ code: 'envelope.no_such_agent', message: 'expected an agent, found the node itself' });
   }
 
   #handOver(admitted: Admitted, from: Did, at: Millis, blame: (refusal: Refusal) => void): void {
@@ -209,7 +208,7 @@ export class Arrivals {
     const asked = { claims, peer: from };
     if (begun === 'full') {
       const busy = answerToTell({ type: 'busy', retryAfterMs: BUSY_MS });
-      this.#parts.departures.answer({ ...asked, digests: [message] }, busy, { agent, isAgain: false });
+      this.#parts.departures.answer({ ...asked, digests: [message] }, busy, agent);
       return;
     }
     const { receiver, departures } = this.#parts;
@@ -219,7 +218,7 @@ export class Arrivals {
           head.kind === 'ask'
             ? answerToAsk(await receiver.answer(incoming.value))
             : answerToTell(await receiver.accept(incoming.value)); // Z1
-        departures.answer({ ...asked, digests: this.inbox.end(admitted) }, answer, { agent, isAgain: false });
+        departures.answer({ ...asked, digests: this.inbox.end(admitted) }, answer, agent);
       } finally {
         this.inbox.end(admitted);
       }
@@ -251,6 +250,8 @@ export class Arrivals {
     const event = linkEvent('message.refused', from, { code, detail, from, message }, envelope);
     const work = async (): Promise<void> => {
       await this.#parts.recorder.record([event]); // Z1
+      const request = refusal.claims?.answer?.request;
+      if (request !== undefined && UNSHOWN.has(code)) this.#parts.departures.demandShow(from, request);
       this.#answerRefused(refusal);
     };
     this.#parts.begin(work());
@@ -264,7 +265,7 @@ export class Arrivals {
         ? ({ type: 'died', message: detail } as const)
         : ({ type: 'denied', code, message: detail } as const);
     const asked = { claims, peer: from, digests: [message] };
-    this.#parts.departures.answer(asked, answerToTell(outcome), { agent: undefined, isAgain: false });
+    this.#parts.departures.answer(asked, answerToTell(outcome), undefined);
   }
 
   /** Z2. The node that the head names, if the carrier names it too. */

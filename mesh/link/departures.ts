@@ -5,8 +5,8 @@
  * W1. An outcome comes from an answer that binds the request, from the deadline, or from the node's own end; never from
  *     silence or from what anybody may have sent.
  * W2. A request that may have reached one node is never sent to another.
- * W3. Certificates are shown with the first messages that need them, in the same bundle, until an answer proves that they
- *     were taken in.
+ * W3. Certificates are shown with the first messages that need them, in the same bundle: with requests until an answer
+ *     proves that they were taken in, with answers once and whenever the peer asks to be shown again.
  */
 
 import type { Outgoing } from '../../runtime/actor/remote.ts';
@@ -57,11 +57,16 @@ type Reply = {
   readonly peer: Did;
   readonly message: Message;
   readonly by: Shown | undefined;
-  readonly isAgain: boolean;
 };
 
-/** What a receiver that was shown too little says. It is shown again; that is no outcome. */
-const UNSHOWN: ReadonlySet<string> = new Set(['certificate.unknown', 'certificate.expired', 'did.unknown']);
+/** What differs between one message and another. */
+type Said = { readonly [K in 'answer' | 'chain' | 'contract' | 'correlation' | 'id']?: Claims[K] | undefined } & {
+  readonly cause?: Outgoing['cause'] | undefined;
+  readonly command: string;
+};
+
+/** What whoever was shown too little says. He is shown again; that is no outcome. */
+export const UNSHOWN: ReadonlySet<string> = new Set(['certificate.unknown', 'certificate.expired', 'did.unknown']);
 
 export class Departures {
   readonly pending = new Pending();
@@ -97,11 +102,11 @@ export class Departures {
     return promise.finally(() => signal.removeEventListener('abort', onAbort));
   }
 
-  /** Queues the answer to a request, under each digest under which it came. `by`: the agent; the node itself where none. */
+  /** Queues the answer to a request, under each digest under which it came. `by`: the agent; the node itself if absent. */
   answer(
     asked: { readonly claims: Claims; readonly peer: Did; readonly digests: readonly DigestText[] },
     answer: Answer,
-    by: { readonly agent: Shown | undefined; readonly isAgain: boolean },
+    by: Shown | undefined,
   ): void {
     const { claims, peer, digests } = asked;
     const { kind, code, content } = answer;
@@ -110,13 +115,10 @@ export class Departures {
     for (const request of digests) {
       if (at > deadline || this.#replies.length >= ANSWERS_MAX) return;
       const bound = code === undefined ? { request } : { code, request };
-      const written = { ...this.#claims(by.agent, claims.from, deadline), answer: bound };
       const { command, correlation } = claims;
-      const message = composeMessage(
-        { kind, claims: { ...written, command, correlation }, media: JSON_MEDIA, content },
-        this.#parts.random,
-      );
-      this.#replies.push({ peer, message, by: by.agent, isAgain: by.isAgain });
+      const written = this.#claims(by, claims.from, deadline, { answer: bound, command, correlation });
+      const message = composeMessage({ kind, claims: written, media: JSON_MEDIA, content }, this.#parts.random);
+      this.#replies.push({ peer, message, by });
     }
     this.#parts.ready();
   }
@@ -125,10 +127,10 @@ export class Departures {
   tellNode(peer: Did, command: string): void {
     const at = this.#parts.clock.now();
     const deadline = (at + FRESH_MS_MAX) as Millis;
-    const claims = { ...this.#claims(undefined, peer, deadline), command };
+    const claims = this.#claims(undefined, peer, deadline, { command });
     const content = unwrap(writeBody(null), 'null is data');
     const message = composeMessage({ kind: 'tell', claims, media: JSON_MEDIA, content }, this.#parts.random);
-    this.#replies.push({ peer, message, by: undefined, isAgain: false });
+    this.#replies.push({ peer, message, by: undefined });
     this.#parts.ready();
   }
 
@@ -152,6 +154,20 @@ export class Departures {
     if (isFinal) this.#settle(request, outcome);
     else if (outcome.type === 'busy') this.outbox.later(request, at, Math.max(outcome.retryAfterMs, 1));
     return true;
+  }
+
+  /** An answer could not be believed for want of a certificate: its sender is to show it, and to answer again. */
+  demandShow(peer: Did, request: DigestText | undefined): void {
+    const asked = request === undefined ? undefined : this.#byDigest.get(request);
+    if (asked !== undefined) this.outbox.now(asked);
+    this.tellNode(peer, '/mesh/show');
+  }
+
+  /** A node has asked to be shown everything again. */
+  showAgain(node: Did): void {
+    const peer = this.#parts.peers.find(node);
+    peer?.known.clear();
+    peer?.shown.clear();
   }
 
   /** Whether the request was settled lately, so that an answer to it is a repetition. */
@@ -216,8 +232,8 @@ export class Departures {
         waiting.push(reply);
         continue;
       }
-      const { by, isAgain } = reply;
-      if (by !== undefined && (isAgain || !way.peer.shown.has(by.certificate))) show(way.session, by);
+      const { by } = reply;
+      if (by !== undefined && !way.peer.shown.has(by.certificate)) show(way.session, by);
       if (by !== undefined) way.peer.shown.add(by.certificate);
       parcels.push({ message: reply.message, session: way.session });
     }
@@ -247,7 +263,7 @@ export class Departures {
   #presentations(session: Parcel['session'], agents: readonly Shown[], at: Millis): readonly Parcel[] {
     const deadline = (at + FRESH_MS_MAX) as Millis;
     return writePresentations(agents).map((content) => {
-      const claims = { ...this.#claims(undefined, session.peerDid, deadline), command: '/mesh/present' };
+      const claims = this.#claims(undefined, session.peerDid, deadline, { command: '/mesh/present' });
       const present = { kind: 'present', claims, media: PRESENTATION_MEDIA, content } as const;
       return { session, message: composeMessage(present, this.#parts.random) };
     });
@@ -288,15 +304,9 @@ export class Departures {
       return undefined;
     }
     const { cause, correlation, message: id } = outgoing;
-    const claims = {
-      ...this.#claims(by, place.agent, deadline),
-      ...(cause === undefined ? {} : { cause: { index: cause.index, leaf: cause.leaf } }),
-      chain,
-      command,
-      contract: place.contract.digest,
-      correlation,
-      id,
-    };
+    const contract = place.contract.digest;
+    const said = { cause, chain, command, contract, correlation, id };
+    const claims = this.#claims(by, place.agent, deadline, said);
     const parts = { kind: outgoing.kind, claims, media: JSON_MEDIA, content: content.value };
     const message = composeMessage(parts, this.#parts.random);
     const digest = digestText(message.digest);
@@ -307,19 +317,23 @@ export class Departures {
     return { message, peer: place.node, by };
   }
 
-  /** What all claims of this node have. */
-  #claims(by: Shown | undefined, to: Did, deadline: Millis): Omit<Claims, 'body' | 'command'> & { command: string } {
+  /** Claims of this node or of an agent of it, in the order of their names: that is written fastest. */
+  #claims(by: Shown | undefined, to: Did, deadline: Millis, said: Said): Omit<Claims, 'body'> {
     const { clock, random } = this.#parts;
+    const { answer, cause, chain = [], command, contract, correlation, id } = said;
     return {
+      ...(answer === undefined ? {} : { answer }),
+      ...(cause === undefined ? {} : { cause: { index: cause.index, leaf: cause.leaf } }),
       ...(by === undefined ? {} : { certificate: by.certificate }),
-      chain: [],
-      command: '/mesh',
-      correlation: newEventId(clock, random),
+      chain,
+      command,
+      ...(contract === undefined ? {} : { contract }),
+      correlation: correlation ?? newEventId(clock, random),
       deadline,
       delegation: [],
       from: by?.did ?? this.#self,
       head: this.#parts.head(),
-      id: newEventId(clock, random),
+      id: id ?? newEventId(clock, random),
       to,
     };
   }

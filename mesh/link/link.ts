@@ -9,10 +9,9 @@
  */
 import type { Outgoing, Receiver, Remote } from '../../runtime/actor/remote.ts';
 import type { Did } from '../../runtime/codec/did.ts';
-import { sha256 } from '../../runtime/codec/digest.ts';
-import { type DigestText, digestText } from '../../runtime/codec/record.ts';
+import type { DigestText } from '../../runtime/codec/record.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
-import { toBase64url, utf8 } from '../../runtime/core/bytes.ts';
+import { toBase64url } from '../../runtime/core/bytes.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
 import { CodedError, hasCode } from '../../runtime/core/errors.ts';
 import type { Random } from '../../runtime/core/random.ts';
@@ -32,8 +31,9 @@ import { Departures } from './departures.ts';
 import { Desk, type Identities } from './desk.ts';
 import { Heads, type LogHead } from './heads.ts';
 import { ANNOUNCE_MS, TICK_MS } from './limits.ts';
-import { headIn, linkEvent, PREFIX } from './link-events.ts';
+import { linkEvent } from './link-events.ts';
 import { Listening } from './listening.ts';
+import { OwnHead, recallHeads } from './log-heads.ts';
 import { Meetings, type Saying } from './meeting.ts';
 import { Names } from './names.ts';
 import { Peers } from './peers.ts';
@@ -85,12 +85,11 @@ export class MeshLink implements Remote, AsyncDisposable {
   readonly #recorder: Recorder;
   readonly #departures: Departures;
   readonly #listening: Listening;
-  readonly #origin: DigestText;
+  readonly #own: OwnHead;
   readonly #stopping = new AbortController();
   readonly #ended = Promise.withResolvers<void>();
   #arrivals: Arrivals | undefined;
   #receiver: Receiver | undefined;
-  #head: LogHead | undefined;
   #announcements: readonly Uint8Array[] = [];
   #announceDue = 0;
   #secondDue = 0;
@@ -103,17 +102,17 @@ export class MeshLink implements Remote, AsyncDisposable {
     this.#parts = parts;
     this.did = nodeDid(node.pair.publicKey);
     this.directory = parts.directory ?? new Directory();
-    this.#origin = digestText(sha256(utf8(log.origin)));
+    this.#own = new OwnHead(log);
     this.#desk = new Desk(identities, { did: this.did, epoch: node.epoch });
     this.#names = new Names((name) => this.#desk.named(name)?.did);
     const encryption = parts.encryption ?? 'offered';
-    const terms = () => ({ contracts: this.#contracts(), encryption, head: this.#logHead() });
+    const terms = () => ({ contracts: this.#contracts(), encryption, head: this.#own.now() });
     this.#meetings = new Meetings({ node, terms, mayMeet: parts.mayMeet, random });
     this.#recorder = new Recorder({ log, clock, random });
     this.#listening = new Listening({ directory: this.directory, names: this.#names, mayMeet: parts.mayMeet });
     this.#departures = new Departures({
       ...{ node, transport, clock, random, desk: this.#desk, names: this.#names, peers: this.#peers },
-      head: () => this.#logHead(),
+      head: () => this.#own.now(),
       want: (peer) => this.#want(peer),
       ready: () => this.#flushSoon(),
     });
@@ -137,14 +136,7 @@ export class MeshLink implements Remote, AsyncDisposable {
   /** Begins to listen, and to speak for these agents. Once. */
   start(receiver: Receiver, agents: readonly string[]): void {
     const { node, clock, checks = [], quota, log } = this.#parts;
-    for (const stream of log.streams(PREFIX)) {
-      if (!stream.startsWith(PREFIX)) break;
-      for (const { type, payload } of log.readStream(stream)) {
-        if (type !== 'peer.head_seen' || payload.type !== 'json') continue;
-        const { node: peer, head } = headIn(payload.value);
-        this.#heads.recall(peer, head);
-      }
-    }
+    recallHeads(log, this.#heads);
     this.#receiver = receiver;
     this.#arrivals = new Arrivals({
       ...{ node, clock, checks, quota, receiver, directory: this.directory, desk: this.#desk, names: this.#names },
@@ -373,15 +365,6 @@ export class MeshLink implements Remote, AsyncDisposable {
 
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => void this.#parts.clock.after(ms, resolve));
-  }
-
-  /** The log as it is now; the root is computed once for each size. */
-  #logHead(): LogHead {
-    const { log } = this.#parts;
-    if (this.#head?.size !== log.size) {
-      this.#head = { origin: this.#origin, root: digestText(log.root()), size: log.size };
-    }
-    return this.#head as LogHead;
   }
 
   #contracts(): readonly DigestText[] {
