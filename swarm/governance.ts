@@ -46,6 +46,8 @@ export type Governance = {
   readonly policies: PolicyJournal;
   /** Lifts an agent for a while, on record. Whoever calls this has made sure that the operator grants it. */
   readonly elevate: (elevation: Elevation) => Result<Elevation, Refusal>;
+  /** Tells of every change of ring from now on, for `AgentNode.moved`. */
+  readonly onMoved: (listener: (agent: string) => void) => void;
   /** Resolves when what was to be recorded is on disk. */
   readonly recorded: () => Promise<void>;
 };
@@ -73,11 +75,14 @@ export function govern(parts: GovernanceParts): Governance {
     // A log that refuses this refuses the next act, too: whoever asks for that hears of it.
     writing = Promise.allSettled([writing, log.append([{ stream, expected: 'any', events: [event] }])]);
   };
+  const listeners: ((agent: string) => void)[] = [];
   const rings = new Rings({
     endorsements,
     kindOf: (action) => kindOf(action, inForce()),
     onChange: (change) => {
-      if (isLive) record(change.agent, RING_EVENTS[change.direction], movedBy(change)); // V2
+      if (!isLive) return;
+      record(change.agent, RING_EVENTS[change.direction], movedBy(change)); // V2
+      for (const moved of listeners) moved(change.agent);
     },
   });
   const budget = budgetGate({ ringOf: (agent) => rings.ringOf(agent) });
@@ -114,6 +119,7 @@ export function govern(parts: GovernanceParts): Governance {
   return {
     rings,
     policies,
+    onMoved: (listener) => void listeners.push(listener),
     elevate(elevation) {
       const lifted = rings.elevate(elevation, clock.now());
       if (lifted.ok) record(elevation.agent, RING_EVENTS.elevated, elevation);

@@ -124,9 +124,10 @@ async function openPlace(
     const { first: realm, servers } = fleet;
     return MeshNode.open({ ...parts, governance, realm, servers, contractOf }, signal);
   }
-  const { gates, epochs, rings } = governance;
+  const { gates, epochs, onMoved, rings } = governance;
   const standingOf = (agent: string) => ({ ring: rings.ringOf(agent), sponsor: 'operator' });
   const agents = AgentNode.open({ ...parts, gates, epochs, standingOf });
+  onMoved(agents.moved.bind(agents));
   return { agents, drain: () => agents.drain(), [Symbol.asyncDispose]: () => agents[Symbol.asyncDispose]() };
 }
 

@@ -28,7 +28,7 @@ export type MeshNodeParts = Pick<
   readonly realm: RealmNode;
   /** Brokers, as `host:port`. */
   readonly servers: readonly string[];
-  readonly governance: Pick<Governance, 'gates' | 'epochs' | 'rings'>;
+  readonly governance: Pick<Governance, 'gates' | 'epochs' | 'rings'> & Partial<Pick<Governance, 'onMoved'>>;
   /** What the agents of the realm answer, by the agent's name. */
   readonly contractOf: (agent: string) => Contract | undefined;
   readonly checks?: LinkParts['checks'];
@@ -73,6 +73,7 @@ export class MeshNode implements AsyncDisposable {
       standingOf: (agent) => ({ ring: governance.rings.ringOf(agent), sponsor: roster.operator }),
       onLife: () => link.host((agents?.living ?? []).map(wireName)),
     });
+    governance.onMoved?.(agents.moved.bind(agents));
     link.host(agents.living.map(wireName));
     return new MeshNode(agents, link, transport);
   }
