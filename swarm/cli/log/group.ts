@@ -71,9 +71,11 @@ export function logGroup(program: Command, shell: Shell): void {
     .description('print what led to an event, each cause under what it caused')
     .action(async (directory, event, options) => (await import('./why.ts')).why(shell, directory, event, options));
 
-  keyed(anchored(reading(log.command('verify'))))
-    .description('verify every record and all that is derived from it, the checkpoints, the keys and the anchor')
-    .action(async (directory, options) => (await import('./verify.ts')).verify(shell, directory, options));
+  keyed(anchored(json(log.command('verify').argument('<dir...>', 'the directory of the log, or of several'))))
+    .description(
+      'verify every record and all that is derived from it, the checkpoints, the keys and the anchor; several logs against one another, too',
+    )
+    .action(async (directories, options) => (await import('./verify.ts')).verify(shell, directories, options));
 }
 
 const APPEND_HELP = `
