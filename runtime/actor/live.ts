@@ -114,4 +114,15 @@ export class Roster {
     }
     return { known: this.#known.size, awake, running };
   }
+  /** Messages that wait in all mailboxes, and when the oldest turn under way began, in monotonic milliseconds. */
+  get load(): { readonly mailbox: number; readonly oldestTurnMs: number | undefined } {
+    let mailbox = 0;
+    let oldestTurnMs: number | undefined;
+    for (const live of this.awake()) {
+      mailbox += live.mailbox.length;
+      const { startedMs = Number.POSITIVE_INFINITY } = live.running ?? {};
+      if (startedMs < (oldestTurnMs ?? Number.POSITIVE_INFINITY)) oldestTurnMs = startedMs;
+    }
+    return { mailbox, oldestTurnMs };
+  }
 }

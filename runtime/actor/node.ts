@@ -113,6 +113,13 @@ export class AgentNode implements AsyncDisposable, Receiver {
     return this.#shell.roster.census;
   }
 
+  /** Messages that wait for its agents, and how long the oldest turn under way has taken, 0 if there is none. */
+  get load(): { readonly mailbox: number; readonly turnMs: number } {
+    const { mailbox, oldestTurnMs } = this.#shell.roster.load;
+    const now = this.#shell.parts.clock.monotonicMs();
+    return { mailbox, turnMs: oldestTurnMs === undefined ? 0 : Math.floor(now - oldestTurnMs) };
+  }
+
   /** Starts an agent under the root, unless it is there already. */
   async spawn<S extends ContractSpec>(contract: Contract<S>, agent: string, options?: SpawnOptions): Promise<Ref<S>> {
     const ref = { contract, agent: agentName(agent) };
