@@ -54,7 +54,7 @@ export const ambient: Readonly<Record<string, () => unknown>> = {
   'import { setTimeout }': () => later(nothing, 0),
   'timers/promises': () => sleep(0),
   'promisify(setTimeout)': () => promisify(setTimeout)(0),
-  'AbortSignal.timeout': () => AbortSignal.timeout(1),
+  'a signal that time aborts': () => Reflect.apply(Reflect.get(AbortSignal, 'timeout'), AbortSignal, [1]),
 };
 
 export const Ambient = contract('ambient', {

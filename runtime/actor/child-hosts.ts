@@ -2,9 +2,9 @@
  * Hosts as child processes: the operating system stands between the authors' code and the log. The child has no log, no
  * tools and no keys; it is given a module to import and speaks the protocol over Node's IPC channel.
  *
- * H1. None of an author's code runs before the limits of its ring are in place.
- * H2. What a host says is data of a stranger: what is no message of the protocol ends the host, and nothing else.
- * H3. A host has one zone and one language, whatever the machine has: dates read the same in every re-entry.
+ * K1. None of an author's code runs before the limits of its ring are in place.
+ * K2. What a host says is data of a stranger: what is no message of the protocol ends the host, and nothing else.
+ * K3. A host has one zone and one language, whatever the machine has: dates read the same in every re-entry.
  *
  * By Node's permissions a host starts no process and no thread, and writes no file; from Node 25 on it has no network.
  * They bind JavaScript only: whoever imports a native addon is past them, and a process may signal those of its user. What
@@ -115,7 +115,7 @@ class Child implements HostProcess {
     });
   }
 
-  /** H1: then it may import what it is to run. */
+  /** K1: then it may import what it is to run. */
   begin(limiter: Limiter, limits: RingLimits): void {
     const { pid } = this.#child;
     if (pid === undefined) return; // the error says why
@@ -155,7 +155,7 @@ class Child implements HostProcess {
     if (!this.#isOver) this.#listener.held?.(isHeld);
   }
 
-  /** H2. */
+  /** K2. */
   #hear(message: unknown): void {
     if (this.#isOver) return;
     const parsed = parseFromHost(message);

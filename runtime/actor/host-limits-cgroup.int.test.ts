@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
+import { hasCode } from '../core/errors.ts';
 import { RING_LIMITS } from '../kernel/ring.ts';
 import { childHosts } from './child-hosts.ts';
 import { hasOomKill, limitGroup, openCgroups } from './host-limits-cgroup.ts';
@@ -32,8 +33,9 @@ function ownTrees(...controllers: readonly string[]): readonly string[] | undefi
       mkdirSync(join(path, 'ringmesh-test'));
       rmdirSync(join(path, 'ringmesh-test'));
     }
-  } catch {
-    return undefined; // no rights, or a read-only mount
+  } catch (error) {
+    if (hasCode(error)) return undefined; // no rights, or a read-only mount
+    throw error;
   }
   return paths.length === controllers.length ? paths : undefined;
 }

@@ -25,7 +25,7 @@ process.on('message', (message: ToHost | { readonly type: 'begin' }) => {
 
 const codeOf = watchCode();
 installStrictMode();
-await limited.promise; // H1: until then nothing of an author's runs
+await limited.promise; // K1: until then nothing of an author's runs
 const imported = (await import(module)) as Readonly<Record<string, unknown>>;
 const implementation = imported[name] as Implementation | undefined;
 assert(implementation?.contract !== undefined, `expected an implementation called ${name} in ${module}`);

@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { expect, test, vi } from 'vitest';
 import { seededRandom } from '../core/simulation.ts';
 import type { EventLog } from '../log/event-log.ts';
@@ -21,7 +22,7 @@ type Line = { readonly what: string; readonly rest: string };
 
 /** One life of the node: what it said until `mustEnd` had enough, or until it ended by itself. */
 async function live(task: object, mustEnd: (lines: readonly Line[]) => boolean) {
-  const fixture = join(import.meta.dirname, 'doomed-node.fixture.ts');
+  const fixture = fileURLToPath(import.meta.resolve('./doomed-node.fixture.ts'));
   const child: ChildProcess = spawn(process.execPath, ['--conditions=source', fixture, JSON.stringify(task)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

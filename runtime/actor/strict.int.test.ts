@@ -32,7 +32,7 @@ describe('strict mode, by the names that authors import', () => {
     expect(await node.ask(one).read({ how: 'nothing' })).toMatchObject({ type: 'ok' });
   });
 
-  test('H3: a child host has one zone and one language, whatever the machine has', async () => {
+  test('K3: a child host has one zone and one language, whatever the machine has', async () => {
     await using kit = setup();
     const node = await kit.open();
     const one = await node.spawn(Ambient, 'one');
