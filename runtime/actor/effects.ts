@@ -11,7 +11,7 @@ import { agentName } from './ref.ts';
 import type { RunningTurn } from './running-turn.ts';
 import type { Effects, Shell } from './shell.ts';
 import type { ProvidedTool } from './tool.ts';
-import { actionOf, callOf, messageIdOf, splitTarget } from './turn-action.ts';
+import { type ActionFacts, actionOf, callOf, messageIdOf, replyActionOf, splitTarget } from './turn-action.ts';
 import { digestOf } from './turn-run.ts';
 
 export class NodeEffects implements Effects {
@@ -38,8 +38,22 @@ export class NodeEffects implements Effects {
     turn.track(answered);
   }
 
-  decide(turn: RunningTurn, operation: Operation): RecordedDecision {
-    return this.#shell.kernel.decide(this.#action(turn, 0, operation)).recorded;
+  /** What the gates said when it was said stands until authority changes. A turn that was entered again asks anew. */
+  decide(turn: RunningTurn, message: string, operation: Operation): RecordedDecision {
+    const { kernel } = this.#shell;
+    const action = this.#action(turn, 0, operation);
+    const before = turn.admitted.get(message);
+    if (before === undefined) return kernel.admit(action).recorded;
+    return kernel.stands(before) ? before : kernel.decide(action).recorded;
+  }
+
+  review(turn: RunningTurn, reply: Outcome): Outcome {
+    if (reply.type !== 'ok' || turn.accepted.kind !== 'ask') return reply;
+    const seen = this.#shell.kernel.review(replyActionOf(turn, this.#factsOf(turn)), reply.value);
+    if (seen.type === 'shown') return { ...reply, value: seen.value };
+    const { code, message, withheld } = seen;
+    const denied = { type: 'denied', code, message, withheld } as const;
+    return denied;
   }
 
   executorOf(action: Action): Executor | undefined {
@@ -68,8 +82,11 @@ export class NodeEffects implements Effects {
     }
     const action = this.#action(turn, ordinal, operation);
     if (operation.verb === 'tell') {
-      const { decision } = kernel.decide(action);
-      if (decision.verdict === 'allow') return { type: 'ok', value: null };
+      const { decision, recorded } = kernel.admit(action);
+      if (decision.verdict === 'allow') {
+        turn.admitted.set(messageIdOf(action), recorded);
+        return { type: 'ok', value: null };
+      }
     }
     if (operation.verb === 'ask') {
       const time = { at: parts.clock.now(), withinMs: operation.withinMs };
@@ -87,13 +104,17 @@ export class NodeEffects implements Effects {
   }
 
   #action(turn: RunningTurn, ordinal: number, operation: Operation): Action {
+    return actionOf(turn, ordinal, operation, this.#factsOf(turn));
+  }
+
+  #factsOf(turn: RunningTurn): ActionFacts {
     const { parts, records } = this.#shell;
-    return actionOf(turn, ordinal, operation, {
+    return {
       now: parts.clock.now(),
       actor: records.didOf(turn.agent),
       cause: records.causeOf(turn.accepted.index),
       toolOf: (name) => this.#tools.get(name)?.tool,
-    });
+    };
   }
 
   async #ask(action: Action, input: JsonValue, signal: AbortSignal): Promise<Outcome> {

@@ -1,6 +1,9 @@
 /** What a node does beyond what its agents see: code that changed, supervisors, drains, many agents. */
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { sha256 } from '../codec/digest.ts';
+import { digestText } from '../codec/record.ts';
+import { utf8 } from '../core/bytes.ts';
 import { ManualClock, seededRandom } from '../core/simulation.ts';
 import { allowList } from '../kernel/allow-list.ts';
 import type { Gate } from '../kernel/gate.ts';
@@ -201,25 +204,82 @@ describe('supervision', () => {
   });
 });
 
-test('a message that may no longer be sent when its turn commits is a dead letter, and never leaves', async () => {
-  let asked = 0;
+describe('a message between the word and its commit', () => {
+  const digest = (text: string) => digestText(sha256(utf8(text)));
+
+  test('is a dead letter, and never leaves, where another policy that refuses it came into force', async () => {
+    let asked = 0;
+    const policy: Gate = {
+      get policy() {
+        return digest(asked <= 1 ? 'old' : 'new');
+      },
+      check: () =>
+        ++asked === 1 ? { verdict: 'allow' } : { verdict: 'deny', code: 'policy.revoked', message: 'no more' },
+    };
+    await using kit = new TestNode({ implementations: [counter], tools: [], gates: { policy } });
+    const node = await kit.open();
+    const one = await node.spawn(Counter, 'one');
+    await node.spawn(Counter, 'two');
+
+    const said = node.ask(one).say({ to: 'two', n: 7 });
+    await kit.until('it was decided', () => asked === 1);
+    asked = 2;
+    await said;
+    await kit.settle();
+
+    expect(kit.stateOf(refTo(Counter, 'two'))).toMatchObject({ count: 0 });
+    expect(kit.events.find(({ type }) => type === 'message.delivered')?.payload).toMatchObject({
+      type: 'dead',
+      code: 'policy.revoked',
+    });
+  });
+
+  test('takes of the rate once, and is not refused by what it took itself', async () => {
+    let left = 1;
+    const budget: Gate = {
+      check: () =>
+        left > 0
+          ? { verdict: 'allow' }
+          : { verdict: 'deny', code: 'budget.too_fast', message: 'too fast', retryAfterMs: 10 },
+      hold: () => {
+        left -= 1;
+        return { [Symbol.dispose]: () => undefined };
+      },
+    };
+    const policy: Gate = { policy: digest('one'), check: () => ({ verdict: 'allow' }) };
+    await using kit = new TestNode({ implementations: [counter], tools: [], gates: { budget, policy } });
+    const node = await kit.open();
+    const one = await node.spawn(Counter, 'one');
+    await node.spawn(Counter, 'two');
+
+    await node.ask(one).say({ to: 'two', n: 7 });
+    await node.ask(one).say({ to: 'two', n: 7 });
+    await kit.settle();
+
+    expect(kit.stateOf(refTo(Counter, 'two'))).toMatchObject({ count: 7 });
+    expect(left).toBe(0);
+  });
+});
+
+test('a reply is seen only as the gates let it: what is withheld is neither answered nor on record', async () => {
   const policy: Gate = {
-    check: () =>
-      ++asked === 1 ? { verdict: 'allow' } : { verdict: 'deny', code: 'policy.revoked', message: 'no more' },
+    check: () => ({ verdict: 'allow' }),
+    checkOutput: (_, { point, value }) =>
+      point === 'output' && JSON.stringify(value).includes('7')
+        ? { verdict: 'deny', code: 'policy.secret', message: 'no sevens' }
+        : { verdict: 'allow' },
   };
   await using kit = new TestNode({ implementations: [counter], tools: [], gates: { policy } });
   const node = await kit.open();
   const one = await node.spawn(Counter, 'one');
-  await node.spawn(Counter, 'two');
 
-  await node.ask(one).say({ to: 'two', n: 7 });
-  await kit.settle();
+  expect(await node.ask(one).add({ n: 5 })).toMatchObject({ type: 'ok', value: { count: 5 } });
+  expect(await node.ask(one).add({ n: 2 })).toMatchObject({ type: 'denied', code: 'policy.secret' });
 
-  expect(kit.stateOf(refTo(Counter, 'two'))).toMatchObject({ count: 0 });
-  expect(kit.events.find(({ type }) => type === 'message.delivered')?.payload).toMatchObject({
-    type: 'dead',
-    code: 'policy.revoked',
-  });
+  expect(kit.stateOf(one)).toMatchObject({ count: 7 });
+  const replies = kit.events.filter(({ type }) => type === 'turn.committed').map(({ payload }) => payload);
+  expect(replies[1]).toMatchObject({ reply: { type: 'denied', withheld: { digest: expect.any(String) } } });
+  expect(JSON.stringify(replies[1])).not.toContain('"count":7');
 });
 
 describe('a drain', () => {

@@ -297,7 +297,7 @@ export class AgentNode implements AsyncDisposable, Receiver {
     const { kernel, records, roster } = this.#shell;
     const contract = roster.get(agent)?.contract ?? 'unknown';
     const action = retryActionOf(letter, { contract, sender, actor: records.didOf(sender), cause });
-    const { decision, recorded } = kernel.decide(action);
+    const { decision, recorded } = kernel.admit(action);
     if (decision.verdict === 'allow') return { type: 'allowed', record: { decision: recorded } };
     return { type: 'refused', outcome: this.#refuse(action) };
   }

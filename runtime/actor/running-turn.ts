@@ -1,5 +1,6 @@
 /** A turn under way, on the node's side: what it has asked of the kernel and not heard yet, and how it will end. */
 
+import type { RecordedDecision } from '../codec/record.ts';
 import type { Accepted, TurnMemory } from './agent-view.ts';
 import type { Call } from './call-chain.ts';
 import type { Recorded, TurnDiverged, TurnDone, TurnFailed, TurnParked, TurnStale } from './protocol.ts';
@@ -38,6 +39,8 @@ export class RunningTurn {
   #told: readonly Recorded[] = [];
   #forgotten = 0;
   readonly #abort = new AbortController();
+  /** What the gates said of the messages that it is about to send, by message. */
+  readonly admitted = new Map<string, RecordedDecision>();
   /** What its host was given to begin from: nothing, because it has the state; a state that was kept; or every fact. */
   given: 'nothing' | 'kept' | 'all' = 'all';
   operations: number;

@@ -8,28 +8,26 @@ import type { AgentEvent } from './vocabulary.ts';
 /** An agent's event on its way into the log. */
 export type NewAgentEvent = AgentEvent & Partial<Pick<NewEvent, 'id' | 'cause' | 'correlation' | 'decision'>>;
 
+/** The verdict on a message, by its id. */
+type Decide = (message: string, operation: Operation) => RecordedDecision;
+
 /** A segment's entries as events, in order. A message that may no longer be sent is a dead letter in the same append. */
 export function eventsOf(
   turn: string,
   entries: readonly Entry[],
   now: number,
-  decide: (operation: Operation) => RecordedDecision,
+  decide: Decide,
 ): readonly NewAgentEvent[] {
   return entries.flatMap((entry) => eventsOfEntry(turn, entry, now, decide));
 }
 
-function eventsOfEntry(
-  turn: string,
-  entry: Entry,
-  now: number,
-  decide: (operation: Operation) => RecordedDecision,
-): readonly NewAgentEvent[] {
+function eventsOfEntry(turn: string, entry: Entry, now: number, decide: Decide): readonly NewAgentEvent[] {
   switch (entry.type) {
     case 'emit':
       return [{ type: 'agent.emitted', payload: { turn, name: entry.name, data: entry.data } }];
     case 'tell': {
       const { message, agent: to, contract, name, input: body, retryForMs } = entry;
-      const decision = decide({ verb: 'tell', agent: to, contract, message: name, input: body, retryForMs });
+      const decision = decide(message, { verb: 'tell', agent: to, contract, message: name, input: body, retryForMs });
       const payload = { turn, message, to, contract, name, body, retry_until: now + retryForMs };
       const sent: NewAgentEvent = { type: 'message.sent', payload, decision };
       if (decision.verdict === 'allow') return [sent];

@@ -71,7 +71,9 @@ export interface Waking {
 export interface Effects {
   begin(turn: RunningTurn, ordinal: number, operation: Operation): void;
   /** The verdict on a message that a segment leaves, as the record holds it. */
-  decide(turn: RunningTurn, operation: Operation): RecordedDecision;
+  decide(turn: RunningTurn, message: string, operation: Operation): RecordedDecision;
+  /** What may be seen of the turn's reply. */
+  review(turn: RunningTurn, reply: Outcome): Outcome;
 }
 
 /** Timers and the ends of waits, when their time has come. */

@@ -80,6 +80,16 @@ export function actionOf(turn: RunningTurn, ordinal: number, operation: Operatio
   }
 }
 
+/** An agent's answer, as what leaves it: what the gates look at before anybody sees it. */
+export function replyActionOf({ accepted, agent, id }: RunningTurn, { actor, cause }: ActionFacts): Action {
+  return {
+    ...{ key: `${id}/reply`, agent, actor, stream: streamOf(agent), cause },
+    ...{ verb: 'tell', effect: 'idempotent', risk: 1, withinMs: 1 },
+    target: accepted.name,
+    input: null,
+  };
+}
+
 /** Putting a dead letter back: its sender's tell, once more. */
 export function retryActionOf(
   letter: DeadLetter,

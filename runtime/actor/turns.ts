@@ -1,13 +1,12 @@
 /**
  * Taking turns: one at a time per agent, again after a failure, each segment committed in one append (N2, N3, N4).
  */
-import type { RecordedDecision } from '../codec/record.ts';
 import { eventIdOf } from '../kernel/event-id.ts';
 import { emittedBy } from './agent-stream.ts';
 import { type Accepted, isParked } from './agent-view.ts';
 import type { Due, Live } from './live.ts';
 import { laneOf, waitingOf } from './mailbox.ts';
-import type { Entry, History, Operation, TurnDone, TurnParked, Wait } from './protocol.ts';
+import type { Entry, History, TurnDone, TurnParked, Wait } from './protocol.ts';
 import { ENTRIES_PER_SEGMENT_MAX, RunningTurn, type TurnEnd } from './running-turn.ts';
 import { eventsOf, type NewAgentEvent } from './segment-events.ts';
 import type { Shell, Turns } from './shell.ts';
@@ -226,7 +225,8 @@ export class NodeTurns implements Turns {
     const late = accepted.deadline !== null && accepted.deadline < parts.clock.now();
     const emitted = end.segment.entries.filter(({ type }) => type === 'emit').length;
     const committed = eventIdOf('committed', live.known.agent, id);
-    const reply = { ...end.reply, event: end.reply.event ?? committed };
+    const shown = this.#shell.effects.review(turn, end.reply);
+    const reply = { ...shown, event: shown.event ?? committed };
     const payload = { turn: id, reply, emitted, state: end.state, late };
     await records.add(live, [...entries, { id: committed, type: 'turn.committed', payload }], accepted);
     inbox.answer(id, reply);
@@ -284,8 +284,10 @@ export class NodeTurns implements Turns {
   }
 
   #eventsOf(turn: RunningTurn, entries: readonly Entry[]): readonly NewAgentEvent[] {
-    const decide = (operation: Operation): RecordedDecision => this.#shell.effects.decide(turn, operation);
-    return eventsOf(turn.id, entries, this.#shell.parts.clock.now(), decide);
+    const { effects, parts } = this.#shell;
+    return eventsOf(turn.id, entries, parts.clock.now(), (message, operation) =>
+      effects.decide(turn, message, operation),
+    );
   }
 
   /** What becomes visible once a segment is on disk. */

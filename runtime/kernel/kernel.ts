@@ -90,6 +90,13 @@ export class Kernel implements AsyncDisposable {
     return { decision, recorded };
   }
 
+  /** Whether what was admitted then stands under the authority of now: nothing was withdrawn, and no other policy rules. */
+  stands({ policy, epochs }: RecordedDecision): boolean {
+    const now = this.#parts.epochs?.() ?? NO_EPOCHS;
+    const isSame = epochs !== undefined && canonicalEpochs(epochs) === canonicalEpochs(now);
+    return isSame && policy === this.#parts.gates.policy?.policy;
+  }
+
   /** What may be seen of an agent's reply. Whoever sends it sends what is shown, or says that it was withheld. */
   review(action: Action, reply: JsonValue): Review {
     return review(this.#parts.gates, this.#request(action), { point: 'output', value: reply });
@@ -336,4 +343,8 @@ function asData(action: Action, outcome: Outcome): Outcome {
   const text = canonicalJson(told);
   if (text.ok) return told as Outcome;
   return { type: 'invalid', code: 'tool.not_data', message: `the result of ${action.target}: ${text.error.message}` };
+}
+
+function canonicalEpochs({ trust, revocation, kill }: Epochs): string {
+  return `${trust} ${revocation} ${kill}`;
 }
