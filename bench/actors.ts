@@ -48,7 +48,7 @@ export async function benchActors({ json = false, count = COUNT }: { json?: bool
   const rows: Row[] = [...(await xstateActors(count)), ...(await nactActors(count))];
   await using folder = await mkdtempDisposable(join(tmpdir(), 'ringmesh-bench-'));
   const ports = { clock: systemClock, random: systemRandom, identity: thisProcess() };
-  const kinds = { inline: () => inlineHosts([counter]), child: () => childHosts({ modules }) };
+  const kinds = { inline: () => inlineHosts([counter]), child: () => childHosts({ modules, limitsOf: () => ({}) }) }; // the cost of a process, not of a ring
   for (const [kind, hosts] of Object.entries(kinds)) {
     const { log } = await new MemoryWorld(systemRandom).open(systemClock);
     rows.push(...(await agents(['memory', kind], log, hosts(), count)));
