@@ -66,11 +66,10 @@ async function tellAll(agent: string): Promise<void> {
   }
 }
 
-async function did(tool: string, key: string): Promise<number> {
+function did(tool: string, key: string): Promise<number> {
   appendFileSync(task.effects, `${task.life} ${tool} ${key}\n`);
   say(`did ${key}`);
-  await nextTurn(); // a moment in which it has happened and nobody knows
-  return 1;
+  return new Promise((resolve) => void systemClock.after(5, () => resolve(1))); // it has happened, and nobody knows
 }
 
 /** Resolves once every message that an agent has accepted was answered, and every one that it sent has arrived. */
