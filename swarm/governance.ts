@@ -28,6 +28,7 @@ import type { EventLog } from '../runtime/log/event-log.ts';
 import { jsonOf } from '../runtime/log/upcast.ts';
 import { hostGate, type Standing } from './policy/host-gate.ts';
 import { PolicyJournal } from './policy/policy-journal.ts';
+import { factsNow } from './policy/recorded-decisions.ts';
 
 export type GovernanceParts = {
   readonly log: EventLog;
@@ -87,6 +88,7 @@ export function govern(parts: GovernanceParts): Governance {
   });
   const budget = budgetGate({ ringOf: (agent) => rings.ringOf(agent) });
   const buckets = new RateBuckets();
+  const facts = factsNow(log);
   const told = new Map<string, Ring>(); // where the log last says that an agent stands
   for (const past of log.read()) {
     relive(rings, past, log); // V1
@@ -129,7 +131,10 @@ export function govern(parts: GovernanceParts): Governance {
     gates: {
       ring: rings.gate(),
       budget,
-      policy: Object.assign(hostGate(inForce, standingOf, buckets), { basis }), // V4
+      policy: Object.assign(
+        hostGate(inForce, standingOf, () => facts(inForce()), buckets),
+        { basis },
+      ), // V4
     },
     recorded: async () => void (await Promise.all([writing, policies.recorded()])),
   };

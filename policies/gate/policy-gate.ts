@@ -23,7 +23,7 @@ export type PolicyHost = {
   /** Who acts, by the host's own knowledge: ring, trust, tenant. Never from what the agent says. */
   readonly subjectOf: (action: Action, at: number) => Omit<Subject, 'id' | 'name'>;
   /** What was counted before, for the bundle in force. Without it every fact is unknown. */
-  readonly facts?: () => FactMonitors;
+  readonly facts?: () => Pick<FactMonitors, 'read' | 'count'>;
   /** The rest of the request that the host can fill in: flow, task, context. */
   readonly surroundings?: (request: GateRequest) => Partial<Pick<PolicyRequest, Surrounding>>;
   /** Needed for rules that limit rates; without it what they limit is denied. */

@@ -14,6 +14,7 @@ import type { DigestText } from '../../runtime/codec/record.ts';
 import type { EventLog } from '../../runtime/log/event-log.ts';
 import { hostGate } from './host-gate.ts';
 import { type Decided, isReadable, recordedDecisions } from './recorded-decisions.ts';
+import { NO_FACTS } from './recorded-facts.ts';
 
 export type Again =
   | { readonly type: 'same' }
@@ -47,10 +48,11 @@ export function decideAgain(decided: Decided, bundleOf: (digest: DigestText) => 
 }
 
 /** What the node's policy gate says to the request of a record. */
-export function answerUnder(bundle: Bundle | undefined, { asked, standing }: Decided): PolicyDecision {
+export function answerUnder(bundle: Bundle | undefined, { asked, facts, standing }: Decided): PolicyDecision {
   return hostGate(
     () => bundle,
     () => standing,
+    () => (bundle === undefined ? NO_FACTS : facts(bundle)),
   ).decide(asked);
 }
 

@@ -68,7 +68,9 @@ export function explainDecided(
   const { policy } = decision;
   const bundle = policy === undefined ? undefined : bundleOf(policy);
   const isAsked = endedBefore(decided) === undefined && isWhole && (policy === undefined) === (bundle === undefined);
-  const found = isAsked ? explain(bundle, request) : undefined;
+  const facts = bundle === undefined ? request.facts : decided.facts(bundle).read(request);
+  const asked = facts === undefined ? request : { ...request, facts };
+  const found = isAsked ? explain(bundle, asked) : undefined;
   const { index, id, stream, type } = record;
   return {
     schema: 'ringmesh.policy-explain/v1',

@@ -4,6 +4,7 @@
  * `action.decided` says all of it: the action, the moment, the ring, the trust. A record that does not (`message.sent` has
  * no room for them) is told with what the log last said of the agent before it, and marked: `isExact` is false.
  */
+import type { Bundle } from '../../policies/bundle/bundle.ts';
 import type { PolicyRequest } from '../../policies/decision/request.ts';
 import type { DigestText, LogRecord, RecordedDecision } from '../../runtime/codec/record.ts';
 import { digestText, parseStreamId } from '../../runtime/codec/record.ts';
@@ -16,7 +17,8 @@ import type { Ring } from '../../runtime/kernel/ring.ts';
 import { RING_EVENTS, type RingMoved } from '../../runtime/kernel/ring-events.ts';
 import type { EventLog } from '../../runtime/log/event-log.ts';
 import { jsonOf } from '../../runtime/log/upcast.ts';
-import { hostGate, type Standing } from './host-gate.ts';
+import { type Facts, hostGate, type Standing } from './host-gate.ts';
+import { NO_FACTS, RecordedFacts } from './recorded-facts.ts';
 
 /** One decision, as recorded. */
 export type Decided = {
@@ -25,6 +27,8 @@ export type Decided = {
   readonly asked: GateRequest;
   readonly request: PolicyRequest;
   readonly standing: Standing;
+  /** What was counted before it, under a bundle. */
+  readonly facts: (bundle: Bundle) => Facts;
   /** The log's size that the trust is of. */
   readonly asOf: number | undefined;
   /** Whether the record itself says the moment, the ring and the trust. */
@@ -47,16 +51,31 @@ export function recordedDecision(log: EventLog, record: LogRecord, decision: Rec
   const stream = parseStreamId(`ring/${agentOf(record)}`);
   const told = stream.ok ? [...log.readStream(stream.value)].filter(({ index }) => index < record.index) : [];
   const moved = told.findLast(isMove);
-  return decidedOf(record, decision, moved === undefined ? NEWCOMER : standingAfter(moved, log), log);
+  const facts = (bundle: Bundle): Facts => {
+    if (bundle.facts.size === 0) return NO_FACTS;
+    const before = new RecordedFacts();
+    for (const each of recordedDecisions(log)) {
+      if (each.record.index >= record.index) break;
+      if (isReadable(each) && isCounted(each)) before.add(each.request);
+    }
+    return before.after(before.size, bundle);
+  };
+  return decidedOf(record, decision, moved === undefined ? NEWCOMER : standingAfter(moved, log), { log, facts });
 }
 
 /** Every decision in a log, in order. */
 export function* recordedDecisions(log: EventLog): Generator<Decided | Unreadable> {
   const standings = new Map<string, Standing>();
+  const allowed = new RecordedFacts();
   for (const record of log.read()) {
     if (isMove(record)) standings.set(agentOf(record), standingAfter(record, log));
     if (record.decision === undefined) continue;
-    yield decidedOf(record, record.decision, standings.get(agentOf(record)) ?? NEWCOMER, log);
+    const before = allowed.size;
+    const facts = (bundle: Bundle): Facts => allowed.after(before, bundle);
+    const standing = standings.get(agentOf(record)) ?? NEWCOMER;
+    const decided = decidedOf(record, record.decision, standing, { log, facts });
+    if (isReadable(decided) && isCounted(decided)) allowed.add(decided.request);
+    yield decided;
   }
 }
 
@@ -72,7 +91,17 @@ function standingAfter(move: LogRecord, log: EventLog): Standing {
 /** Where an agent stands before the log says otherwise. */
 const NEWCOMER: Standing = { ring: 3, trust: 20 };
 
-function decidedOf(record: LogRecord, decision: RecordedDecision, last: Standing, log: EventLog): Decided | Unreadable {
+/** Whether facts count it: an act that was allowed. What a message took is not in its record. */
+function isCounted({ record, decision }: Decided): boolean {
+  return record.type === ACTION_EVENTS.decided && decision.verdict === 'allow';
+}
+
+function decidedOf(
+  record: LogRecord,
+  decision: RecordedDecision,
+  last: Standing,
+  { log, facts }: { readonly log: EventLog; readonly facts: Decided['facts'] },
+): Decided | Unreadable {
   const read = readAction(record, log);
   if (typeof read === 'string') return { record, code: read };
   const { action, at, ring, digest, refused } = read;
@@ -83,9 +112,10 @@ function decidedOf(record: LogRecord, decision: RecordedDecision, last: Standing
   const request = hostGate(
     () => undefined,
     () => standing,
+    () => NO_FACTS,
   ).requestOf(asked);
   const isWhole = digest === undefined || digestText(asked.digest) === digest;
-  return { record, decision, asked, request, standing, asOf: decision.trust?.asOf, isExact, isWhole, refused };
+  return { record, decision, asked, request, standing, facts, asOf: decision.trust?.asOf, isExact, isWhole, refused };
 }
 
 type ReadAction = {
@@ -154,4 +184,18 @@ function actorOf(record: LogRecord): Pick<Action, 'agent' | 'actor' | 'stream'> 
 
 function agentOf({ stream }: LogRecord): string {
   return stream.slice(stream.indexOf('/') + 1);
+}
+
+/** What stands under a bundle now, for a node that goes on: the log folded once, when the first question is asked under it. */
+export function factsNow(log: EventLog): (bundle: Bundle | undefined) => Facts {
+  let current: { readonly bundle: Bundle; readonly facts: Facts } | undefined;
+  return (bundle) => {
+    if (bundle === undefined || bundle.facts.size === 0) return NO_FACTS;
+    if (current?.bundle !== bundle) {
+      const before = new RecordedFacts();
+      for (const each of recordedDecisions(log)) if (isReadable(each) && isCounted(each)) before.add(each.request);
+      current = { bundle, facts: before.after(before.size, bundle) };
+    }
+    return current.facts;
+  };
 }
