@@ -10,7 +10,7 @@ const realm = unwrap(parseRealm('acme'), 'a realm');
 const node = didOf(generateKeyPair(seededRandom('discovery')));
 const self = nodeToken(node);
 const card: NodeCard = { node, self, realm, version: '0.1.0', epoch: 'AAAAAAAAAAA', started: NOW };
-const load = { agents: 2, mailbox: 3, turn: 40, asks: 5, refused: 1 };
+const load = { agents: 2, names: ['ask', 'quote'], mailbox: 3, turn: 40, asks: 5, refused: 1 };
 
 test('each answer says who, where, in which life and with how many agents', () => {
   const metadata = { agents: '2', epoch: card.epoch, node, protocol: 'iatp-mesh/1', realm };
@@ -19,6 +19,7 @@ test('each answer says who, where, in which life and with how many agents', () =
   expect(discoveryAnswer('INFO', card, load)).toEqual({
     ...service,
     description: 'a node of a Ringmesh realm',
+    metadata: { ...metadata, names: 'ask quote' },
     endpoints: [{ metadata: {}, name: 'ask', queue_group: '', subject: subject.asked(realm, self) }],
     type: 'io.nats.micro.v1.info_response',
   });

@@ -24,7 +24,9 @@ export type NodeCard = {
 
 /** How it does at this moment. */
 export type NodeLoad = {
+  /** How many there are, and what they are called. */
   readonly agents: number;
+  readonly names: readonly string[];
   /** Messages that wait for its agents. */
   readonly mailbox: number;
   /** Milliseconds since the oldest turn under way began. */
@@ -46,7 +48,14 @@ export function discoveryAnswer(verb: Verb, card: NodeCard, load: NodeLoad): obj
     case 'INFO': {
       const description = 'a node of a Ringmesh realm';
       const endpoints = [{ ...endpoint, metadata: {} }];
-      return { ...service, description, endpoints, type: 'io.nats.micro.v1.info_response' };
+      const names = load.names.slice(0, NAMES_MAX).join(' ');
+      return {
+        ...service,
+        metadata: { ...metadata, names },
+        description,
+        endpoints,
+        type: 'io.nats.micro.v1.info_response',
+      };
     }
     case 'STATS': {
       const counts = { num_requests: load.asks, num_errors: load.refused, last_error: '' };
@@ -57,6 +66,9 @@ export function discoveryAnswer(verb: Verb, card: NodeCard, load: NodeLoad): obj
     }
   }
 }
+
+/** Of 63 characters each, they fit into a message. */
+const NAMES_MAX = 4_096;
 
 function rfc3339(at: Millis): string {
   // biome-ignore lint/style/noRestrictedGlobals: it spells a moment that was given, and reads no clock.

@@ -37,7 +37,7 @@ export { didDocument } from './did-document.ts';
 // Identities
 export { formatDidMesh, isDidMesh, parseDidMesh } from './did-mesh.ts';
 export { Directory, type Learned } from './directory.ts';
-export type { NodeCard, NodeLoad } from './discovery.ts';
+export type { NodeCard, NodeLoad, Verb } from './discovery.ts';
 // Faults on the wire, for tests and chaos
 export type { NetworkFault, Way } from './fault-flow.ts';
 export { type FaultCounts, FaultProxy, type Injected } from './fault-proxy.ts';
@@ -58,6 +58,7 @@ export {
 } from './handshake.ts';
 export { decodeHead, type Epoch, type Head, type Kind } from './head.ts';
 export { BEAT_EVERY_MS, type Beat, writeBeat } from './heartbeat.ts';
+export { VITAL_EVENT_TYPES, type VitalEvents, vitalEvent } from './heartbeat-events.ts';
 export { type Peer, type PeerNews, Peers } from './heartbeat-peers.ts';
 // Hosting certificates
 export {
@@ -112,7 +113,7 @@ export {
 } from './message.ts';
 export { type Callout, type KnownNode, LOGIN_MS, natsCalloutLines, serveCallout } from './nats-callout.ts';
 export { type NatsPermissions, type NatsTls, type NatsUser, natsConfig, natsPermissions } from './nats-config.ts';
-export { answerDiscovery } from './nats-discovery.ts';
+export { answerDiscovery, askDiscovery } from './nats-discovery.ts';
 export { type LinkOptions, NatsLink, PACE, type Pace } from './nats-link.ts';
 export { natsMailbox, provisionMailbox } from './nats-mailbox.ts';
 export type { NatsServer } from './nats-server.ts';

@@ -30,7 +30,14 @@ async function openNodes(url: string): Promise<readonly NatsTransport[]> {
     const self = nodeToken(did);
     const transport = await connectNats({ servers: [url], realm, self, login, clock, random }, soon());
     const card: NodeCard = { node: did, self, realm, version: '0.1.0', epoch: `life-${n}`, started: clock.now() };
-    answerDiscovery(transport.link, card, () => ({ agents: n + 1, mailbox: 5, turn: 20, asks: 7, refused: 2 }));
+    answerDiscovery(transport.link, card, () => ({
+      agents: n + 1,
+      names: ['quote'],
+      mailbox: 5,
+      turn: 20,
+      asks: 7,
+      refused: 2,
+    }));
     await transport.flush(soon());
     transports.push(transport);
   }

@@ -74,6 +74,9 @@ export const subject = {
   serviceName: 'ringmesh',
   discovery: (verb: string, self: NodeToken): readonly Subject[] =>
     [`$SRV.${verb}`, `$SRV.${verb}.ringmesh`, `$SRV.${verb}.ringmesh.${self}`] as unknown as readonly Subject[],
+  /** Where all nodes are asked, and where one asking tool is answered. */
+  discoverNodes: (verb: string): Subject => `$SRV.${verb}.ringmesh` as Subject,
+  operatorInbox: (name: string): Subject => `_INBOX.${name}` as Subject,
   /** Where a server asks who may log in. */
   authCallout: '$SYS.REQ.USER.AUTH' as Subject,
   discoveryAll: '$SRV.>' as Subject,

@@ -195,6 +195,18 @@ test('a node that falls silent is out of reach, and back when it is heard again'
   expect(a.receiver.lost).toEqual(['quote']);
 });
 
+test('where somebody else judges silence, the link gives a node up when it is told to, and hears it again', async () => {
+  const { net, a, b } = await aPair('followed', { isFollowed: () => true });
+  net.wire = ({ from }) => (from === b.token ? [] : [0]);
+  await net.pass(200_000);
+  expect(a.receiver.lost).toEqual([]);
+  a.link.lose(b.did);
+  expect(a.receiver.lost).toEqual(['quote']);
+  expect(a.link.find('quote')).toBeUndefined();
+  net.wire = () => [0];
+  await net.until('it is back', () => a.link.find('quote') !== undefined);
+});
+
 test('a node that stops finishes what is under way, and takes nothing more', async () => {
   const { net, a, b } = await aPair('drain');
   const gate = Promise.withResolvers<Outcome>();

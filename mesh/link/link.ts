@@ -51,6 +51,8 @@ export type LinkParts = {
   readonly nextTurn: () => Promise<void>;
   /** Whether this node talks with that one at all. */
   readonly mayMeet: (node: Did) => boolean;
+  /** Whether an agent's word that it is at that node is taken; default: always. */
+  readonly mayHost?: (node: Did, agent: Did) => boolean;
   /** Whether bodies are encrypted; `offered` if absent: wherever the other side can. */
   readonly encryption?: Encryption;
   /** Revocation, delegation, trust: asked of every envelope, in this order. */
@@ -59,6 +61,8 @@ export type LinkParts = {
   readonly directory?: Directory;
   /** How many signed messages of one node are looked at. */
   readonly quota?: Rate;
+  /** Whether somebody else says when this node is out of reach (`lose`). The link judges by silence where nobody does. */
+  readonly isFollowed?: (node: Did) => boolean;
   /** What arrived and is none of the link's: other heartbeats, revocations, control. */
   readonly other?: (arrival: Extract<Arrival, { type: 'message' }>) => void;
 };
@@ -109,7 +113,8 @@ export class MeshLink implements Remote, AsyncDisposable {
     const terms = () => ({ contracts: this.#contracts(), encryption, head: this.#own.now() });
     this.#meetings = new Meetings({ node, terms, mayMeet: parts.mayMeet, random });
     this.#recorder = new Recorder({ log, clock, random });
-    this.#listening = new Listening({ directory: this.directory, names: this.#names, mayMeet: parts.mayMeet });
+    const { mayMeet, mayHost = () => true } = parts;
+    this.#listening = new Listening({ directory: this.directory, names: this.#names, mayMeet, mayHost });
     this.#departures = new Departures({
       ...{ node, transport, clock, random, desk: this.#desk, names: this.#names, peers: this.#peers },
       head: () => this.#own.now(),
@@ -160,6 +165,12 @@ export class MeshLink implements Remote, AsyncDisposable {
   find(agent: string): { readonly contract: string; readonly did: Did } | undefined {
     const place = this.#names.find(agent, this.#parts.clock.now());
     return place === undefined ? undefined : { contract: place.contract.name, did: place.agent };
+  }
+
+  /** A node is out of reach, or has ended: nobody is meant to be there until it is heard again. */
+  lose(node: Did): void {
+    for (const agent of this.#names.leave(node)) this.#receiver?.gone(agent);
+    this.#listening.again();
   }
 
   ask(message: Outgoing, signal: AbortSignal): Promise<Outcome> {
@@ -265,14 +276,8 @@ export class MeshLink implements Remote, AsyncDisposable {
   async #left(node: Did): Promise<void> {
     await this.#recorder.record([linkEvent('peer.left', node, { node })]);
     this.#peers.leave(node);
-    this.#lose(node);
+    this.lose(node);
     this.#departures.leave(node);
-  }
-
-  /** A node is out of reach, or has ended: nobody is meant to be there until it is heard again. */
-  #lose(node: Did): void {
-    for (const agent of this.#names.leave(node)) this.#receiver?.gone(agent);
-    this.#listening.again();
   }
 
   #want(peer: Did): void {
@@ -307,7 +312,8 @@ export class MeshLink implements Remote, AsyncDisposable {
       this.#secondDue = monotonic + SECOND_MS;
       this.#arrivals?.tick();
       this.#record(this.#heads.due(at).map(({ node, head }) => linkEvent('peer.head_seen', node, { node, head })));
-      for (const node of this.#listening.silent(monotonic)) this.#lose(node);
+      for (const node of this.#listening.silent(monotonic))
+        if (this.#parts.isFollowed?.(node) !== true) this.lose(node);
       for (const peer of this.#peers.ending(at)) this.#want(peer);
       this.#peers.sessions.expire(at);
       if (this.#desk.renew(at)) this.#announce();
