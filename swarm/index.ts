@@ -9,6 +9,7 @@ export { type Governance, type GovernanceParts, govern } from './governance.ts';
 // A realm of several nodes
 export { MeshNode, type MeshNodeParts } from './realm/mesh-node.ts';
 export {
+  brokerOperators,
   brokerUsers,
   openRealmNode,
   provisionRealm,

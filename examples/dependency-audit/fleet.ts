@@ -6,7 +6,15 @@
  * F2. When the first process ends, in whatever way, the others do.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { brokerUsers, findBroker, openRealmNode, provisionRealm, type RealmNode, spawnBroker } from 'ringmesh';
+import {
+  brokerOperators,
+  brokerUsers,
+  findBroker,
+  openRealmNode,
+  provisionRealm,
+  type RealmNode,
+  spawnBroker,
+} from 'ringmesh';
 import type { Clock, Random } from 'ringmesh/runtime';
 import { COORDINATOR, REPORTER, ROGUE, researcherName } from './contracts.ts';
 import type { AuditOptions } from './options.ts';
@@ -86,7 +94,8 @@ export class Fleet implements AsyncDisposable {
     if (options.broker !== undefined) return new Fleet(parts, first, [options.broker]);
     const binary = await findBroker(environment['PATH']);
     const users = brokerUsers(roster);
-    const broker = await spawnBroker({ binary, realm: roster.realm, users }, clock, signal);
+    const operators = brokerOperators(roster);
+    const broker = await spawnBroker({ binary, realm: roster.realm, users, operators }, clock, signal);
     return new Fleet(parts, first, [broker.url], broker);
   }
 

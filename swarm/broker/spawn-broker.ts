@@ -15,6 +15,7 @@ import { createInterface } from 'node:readline';
 import { type NatsUser, natsConfig } from '../../mesh/nats-config.ts';
 import { readServer } from '../../mesh/nats-server.ts';
 import type { Realm } from '../../mesh/subject.ts';
+import type { PublicKey } from '../../runtime/codec/ed25519.ts';
 import { assert } from '../../runtime/core/assert.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
 import { withDeadline } from '../../runtime/core/deadline.ts';
@@ -26,6 +27,8 @@ export type SpawnOptions = {
   readonly realm: Realm;
   /** The nodes that may log in. */
   readonly users: readonly NatsUser[];
+  /** The operators' tools that may log in. */
+  readonly operators?: readonly PublicKey[];
   /** Default: one that is free. */
   readonly port?: number;
   /** Turns JetStream on, with its files there. They stay. */
@@ -48,11 +51,11 @@ export type Broker = AsyncDisposable & {
  */
 export async function spawnBroker(options: SpawnOptions, clock: Clock, signal: AbortSignal): Promise<Broker> {
   signal.throwIfAborted();
-  const { binary, realm, users, port = -1, jetStreamDirectory } = options;
+  const { binary, realm, users, operators = [], port = -1, jetStreamDirectory } = options;
   if (jetStreamDirectory !== undefined) await mkdir(jetStreamDirectory, { recursive: true, mode: 0o700 });
   const directory = await mkdtemp(join(tmpdir(), 'ringmesh-broker-'));
   const jetStream = jetStreamDirectory === undefined ? {} : { jetStreamDirectory };
-  const config = natsConfig({ listen: `127.0.0.1:${port}`, realm, users, ...jetStream }); // (B1)
+  const config = natsConfig({ listen: `127.0.0.1:${port}`, realm, users, operators, ...jetStream }); // (B1)
   await writeFile(join(directory, CONFIG), config, { mode: 0o600 });
   const server = new Server(binary.path, directory, clock);
   try {

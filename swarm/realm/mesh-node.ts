@@ -3,23 +3,31 @@
  *
  * M1. Only nodes of the realm's roster are met.
  * M2. It begins to listen before its agents do anything, and answers `busy` until they can.
- * M3. It ends in order: agents first, so that their last words still leave; then the link; then the connection.
+ * M3. It ends in order: agents first, so that their last words still leave; then the link; then its heartbeat, then the
+ *     connection.
+ * M4. It beats, and answers service discovery, from the start to the end. Heartbeats say who is out of reach, not the link's
+ *     own silence (`vital-signs.ts` H1).
  */
+import type { Death } from '../../mesh/death.ts';
 import type { Epoch } from '../../mesh/head.ts';
 import { type LinkParts, type LinkStats, MeshLink } from '../../mesh/link/link.ts';
-import { connectNats } from '../../mesh/nats-transport.ts';
+import { answerDiscovery } from '../../mesh/nats-discovery.ts';
+import { connectNats, type NatsTransport } from '../../mesh/nats-transport.ts';
 import { nodeToken } from '../../mesh/subject.ts';
-import type { Transport } from '../../mesh/transport.ts';
 import type { Contract } from '../../runtime/actor/contract.ts';
 import { AgentNode } from '../../runtime/actor/node.ts';
 import type { NodeParts } from '../../runtime/actor/node-parts.ts';
 import type { Receiver } from '../../runtime/actor/remote.ts';
 import type { Did } from '../../runtime/codec/did.ts';
+import { toBase64url } from '../../runtime/core/bytes.ts';
 import { nextTurn } from '../../runtime/core/system.ts';
+import type { Outcome } from '../../runtime/kernel/outcome.ts';
 import type { Governance } from '../governance.ts';
+import { version } from '../version.ts';
 import { FolderIdentities } from './identities.ts';
 import { type RealmNode, wireName } from './realm-folder.ts';
 import { RosterRemote } from './roster-remote.ts';
+import { NO_REVOCATIONS, type RevocationPort, VitalSigns } from './vital-signs.ts';
 
 export type MeshNodeParts = Pick<
   NodeParts,
@@ -32,16 +40,22 @@ export type MeshNodeParts = Pick<
   /** What the agents of the realm answer, by the agent's name. */
   readonly contractOf: (agent: string) => Contract | undefined;
   readonly checks?: LinkParts['checks'];
+  /** What is revoked; default: nothing, ever. */
+  readonly revocations?: RevocationPort;
+  /** Between two heartbeats, 50 to 60,000; default 5,000. */
+  readonly beatEveryMs?: number;
 };
 
 export class MeshNode implements AsyncDisposable {
   readonly agents: AgentNode;
   readonly #link: MeshLink;
-  readonly #transport: Transport;
+  readonly #signs: VitalSigns;
+  readonly #transport: NatsTransport;
 
-  private constructor(agents: AgentNode, link: MeshLink, transport: Transport) {
+  private constructor(agents: AgentNode, link: MeshLink, signs: VitalSigns, transport: NatsTransport) {
     this.agents = agents;
     this.#link = link;
+    this.#signs = signs;
     this.#transport = transport;
   }
 
@@ -53,17 +67,38 @@ export class MeshNode implements AsyncDisposable {
     const transport = await connectNats({ servers, ...own, login, clock, random }, signal);
     const members = new Set<Did>(roster.nodes.map(({ did }) => did));
     const identities = new FolderIdentities(realm.agents, contractOf, clock);
+    const sealing = { pair: node, epoch: random.bytes(8) as Epoch };
     const link = new MeshLink({
-      node: { pair: node, epoch: random.bytes(8) as Epoch },
+      node: sealing,
       ...{ transport, log, identities, clock, random, nextTurn, checks },
       mayMeet: (did) => members.has(did), // M1
+      isFollowed: (did) => signs.isFollowed(did), // M4
+      other: ({ lane, bytes, from }) => {
+        if (lane === 'beat') signs.hear(bytes, from);
+      },
+    });
+    const served = { asks: 0, refused: 0 };
+    const loadNow = () => ({
+      agents: agents?.living.length ?? 0,
+      mailbox: agents?.load.mailbox ?? 0,
+      turn: agents?.load.turnMs ?? 0,
+    });
+    const signs = new VitalSigns({
+      ...{ node: sealing, transport, log, clock, random, load: loadNow },
+      hasCarrier: () => transport.link.connection !== undefined,
+      members: [...members].filter((did) => did !== realm.did),
+      revocations: parts.revocations ?? NO_REVOCATIONS,
+      onLost: (did) => link.lose(did),
+      ...(parts.beatEveryMs === undefined ? {} : { everyMs: parts.beatEveryMs }),
     });
     const elsewhere = new RosterRemote(link, realm, (agent) => contractOf(agent)?.name, clock);
     let agents: AgentNode | undefined;
     link.start(
-      receiverOf(() => agents, elsewhere),
+      receiverOf(() => agents, elsewhere, served),
       [],
     ); // M2
+    signs.start();
+    transport.link.attach({ subscribe: () => undefined, back: () => signs.beat() });
     agents = AgentNode.open({
       ...parts,
       gates: governance.gates,
@@ -75,7 +110,10 @@ export class MeshNode implements AsyncDisposable {
     });
     governance.onMoved?.(agents.moved.bind(agents));
     link.host(agents.living.map(wireName));
-    return new MeshNode(agents, link, transport);
+    const epoch = toBase64url(sealing.epoch);
+    const card = { ...own, node: realm.did, version: version(), epoch, started: clock.now() };
+    answerDiscovery(transport.link, card, () => ({ ...loadNow(), names: agents.living, ...served }));
+    return new MeshNode(agents, link, signs, transport);
   }
 
   get stats(): LinkStats {
@@ -87,13 +125,20 @@ export class MeshNode implements AsyncDisposable {
     const agents = this.agents.ended.then((fault) => {
       if (fault !== undefined) throw fault;
     });
-    return Promise.race([agents, this.#link.ended]);
+    return Promise.race([agents, this.#link.ended, this.#signs.failed]);
+  }
+
+  /** Whoever saw that another node's process ended says so here, and all hear of it at once. */
+  sawEnd(node: Did, cause: Death['cause']): void {
+    this.#signs.sawEnd(node, cause);
   }
 
   /** M3. */
   async drain(withinMs = 10_000): Promise<void> {
+    this.#signs.drain();
     await this.agents.drain(withinMs);
     await this.#link.stop(LINK_STOP_MS);
+    await this.#signs.stop();
     await this.#transport[Symbol.asyncDispose]();
   }
 
@@ -105,13 +150,25 @@ export class MeshNode implements AsyncDisposable {
 const LINK_STOP_MS = 2_000;
 const NOT_YET_MS = 200;
 
-/** The agents, as soon as there are any (M2). */
-function receiverOf(agents: () => AgentNode | undefined, names: RosterRemote): Receiver {
+/** The agents, as soon as there are any (M2). Counts what they are asked. */
+function receiverOf(
+  agents: () => AgentNode | undefined,
+  names: RosterRemote,
+  served: { asks: number; refused: number },
+): Receiver {
   const busy = { type: 'busy', retryAfterMs: NOT_YET_MS } as const;
+  const counted = async <T>(work: Promise<Outcome<T>> | undefined): Promise<Outcome<T>> => {
+    served.asks++;
+    const outcome = (await work) ?? busy;
+    if (REFUSED.has(outcome.type)) served.refused++;
+    return outcome;
+  };
   return {
     hosts: (agent) => agents()?.hosts(names.nameOf(agent)) === true,
-    accept: async (message) => (await agents()?.accept(names.arriving(message))) ?? busy,
-    answer: async (message) => (await agents()?.answer(names.arriving(message))) ?? busy,
+    accept: (message) => counted(agents()?.accept(names.arriving(message))),
+    answer: (message) => counted(agents()?.answer(names.arriving(message))),
     gone: (agent) => agents()?.gone(names.nameOf(agent)),
   };
 }
+
+const REFUSED: ReadonlySet<Outcome['type']> = new Set(['busy', 'denied', 'invalid']);

@@ -2,7 +2,7 @@
  * A realm on disk: who belongs to it, for everybody, and each node's keys, for that node alone.
  *
  *     realm.json                       names, DIDs, logins: nothing secret
- *     operator/                        the operator's and the sponsor's key; no node needs them
+ *     operator/                        the operator's and the sponsor's key, and the login of his tools; no node needs them
  *     nodes/<node>/                    the node's keys
  *     nodes/<node>/agents/<agent>/     the keys of an agent that it hosts
  *
@@ -13,13 +13,13 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readKeyFile } from '../../mesh/key-file.ts';
+import { readKeyFile, writeKeyFile } from '../../mesh/key-file.ts';
 import { createAgentFolder, createKeyFolder, openNodeKeys, readKeyFolder } from '../../mesh/key-folder.ts';
 import type { NatsUser } from '../../mesh/nats-config.ts';
 import { parseRealm, type Realm } from '../../mesh/subject.ts';
 import { type Did, parseDid } from '../../runtime/codec/did.ts';
-import { parseDidKey } from '../../runtime/codec/did-key.ts';
-import type { KeyPair } from '../../runtime/codec/ed25519.ts';
+import { formatDidKey, parseDidKey } from '../../runtime/codec/did-key.ts';
+import { generateKeyPair, type KeyPair, type PublicKey } from '../../runtime/codec/ed25519.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
 import { CodedError } from '../../runtime/core/errors.ts';
 import type { Random } from '../../runtime/core/random.ts';
@@ -35,6 +35,8 @@ export type RealmPlan = {
 export type RealmRoster = {
   readonly realm: Realm;
   readonly operator: Did;
+  /** With which the operator's tools log in to the broker. */
+  readonly operatorLogin?: Did;
   readonly nodes: readonly {
     readonly name: string;
     readonly did: Did;
@@ -68,6 +70,8 @@ export function provisionRealm(
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   if (!existsSync(operator)) createKeyFolder(operator, { kind: 'operator' }, random);
   const sponsor = readKeyFile(join(operator, 'sponsor.key'), 'sponsor');
+  const tools = join(operator, TOOLS);
+  if (!existsSync(tools)) writeKeyFile(tools, { purpose: 'login', pair: generateKeyPair(random) }, random);
   const known = existsSync(join(directory, ROSTER)) ? readRoster(directory) : undefined;
   const nodes = plan.nodes.map(({ name, agents }) => {
     const folder = nodeFolder(directory, name);
@@ -84,7 +88,9 @@ export function provisionRealm(
     return { name, did, login: keys.get('login.key')?.key ?? did, agents: told };
   });
   const others = known?.nodes.filter((one) => !plan.nodes.some(({ name }) => name === one.name)) ?? [];
-  const roster: RealmRoster = { realm, operator: readKeyFolder(operator).did, nodes: [...others, ...nodes] };
+  const operatorLogin = formatDidKey(readKeyFile(tools, 'login').publicKey);
+  const { did } = readKeyFolder(operator);
+  const roster: RealmRoster = { realm, operator: did, operatorLogin, nodes: [...others, ...nodes] };
   const path = join(directory, ROSTER);
   writeFileSync(`${path}.new`, `${JSON.stringify({ schema: SCHEMA, ...roster }, null, 2)}\n`);
   renameSync(`${path}.new`, path);
@@ -101,6 +107,7 @@ export function readRoster(directory: string): RealmRoster {
   return {
     realm: realmOf(parsed.data.realm),
     operator: did(parsed.data.operator),
+    ...(parsed.data.operatorLogin === undefined ? {} : { operatorLogin: did(parsed.data.operatorLogin) }),
     nodes: parsed.data.nodes.map(({ name, agents, ...node }) => ({
       name,
       did: did(node.did),
@@ -139,13 +146,26 @@ export function brokerUsers({ nodes }: RealmRoster): readonly NatsUser[] {
   }));
 }
 
+/** The logins of the operator's tools, for the same broker. */
+export function brokerOperators({ operatorLogin }: RealmRoster): readonly PublicKey[] {
+  return operatorLogin === undefined ? [] : [unwrap(parseDidKey(operatorLogin), 'a login is a key')];
+}
+
+/** The login of the operator's tools.
+ *  @throws {CodedError} `key.*` */
+export function openOperatorLogin(directory: string): KeyPair {
+  return readKeyFile(join(directory, 'operator', TOOLS), 'login');
+}
+
 const ROSTER = 'realm.json';
+const TOOLS = 'login.key';
 const SCHEMA = 'ringmesh.realm/1';
 
 const ROSTER_SHAPE = z.strictObject({
   schema: z.literal(SCHEMA),
   realm: z.string(),
   operator: z.string(),
+  operatorLogin: z.string().optional(),
   nodes: z.array(
     z.strictObject({
       name: z.string(),
