@@ -1,12 +1,13 @@
 /** One run of the command line: arguments in, exit code out. Every error of every command ends here. */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { CodedError, hasCode } from '../../runtime/core/errors.ts';
+import { version } from '../version.ts';
 import { delegationGroup } from './delegation/group.ts';
 import { EXIT_CODES } from './exit-code.ts';
 import { keysGroup } from './keys/group.ts';
 import { logGroup } from './log/group.ts';
 import { machineGroup } from './machine/group.ts';
+import { meshGroup } from './mesh/group.ts';
 import { natsGroup } from './nats/group.ts';
 import { policyGroup } from './policy/group.ts';
 import { formatReport, reportOf } from './report.ts';
@@ -19,6 +20,7 @@ const GROUPS: readonly ((program: Command, shell: Shell) => void)[] = [
   keysGroup,
   logGroup,
   machineGroup,
+  meshGroup,
   natsGroup,
   policyGroup,
   trustGroup,
@@ -88,9 +90,4 @@ function signalNumber({ signal }: Interrupted): number {
 
 function stackOf(thrown: unknown): string {
   return thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
-}
-
-function version(): string {
-  const path = new URL(import.meta.resolve('ringmesh/package.json'));
-  return (JSON.parse(readFileSync(path, 'utf8')) as { readonly version: string }).version;
 }
