@@ -237,6 +237,12 @@ export class LmdbStore implements LogStore {
 
   // --- one writer ----------------------------------------------------------------------------------------------------
 
+  /** Who holds the pen, dead or alive; `undefined` when it was laid down. */
+  get writer(): ProcessIdentity | undefined {
+    const held = this.#tables.meta.get(KEY.writer);
+    return held && layout.parseWriter(held);
+  }
+
   #takePen(access: WriteAccess): string {
     const nonce = toBase64url(access.random.bytes(16));
     this.#inTransaction(() => {

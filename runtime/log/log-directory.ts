@@ -144,6 +144,13 @@ export async function openReader(directory: string, clock: Clock): Promise<Event
   }
 }
 
+/** The process that writes the log, or that ended without closing it: whoever acts on it asks `liveness` first. `undefined`
+ *  for a log that was closed. @throws `log.not_found` · `log.damaged` */
+export async function writerOf(directory: string): Promise<ProcessIdentity | undefined> {
+  await using store = LmdbStore.open(join(directory, `epoch-${await currentEpoch(directory)}`), { mode: 'read' });
+  return store.writer;
+}
+
 /** The store itself, for a verifier. @throws `log.not_found` · `log.damaged` · `log.key_unusable` */
 export async function openStoreForReading(
   directory: string,

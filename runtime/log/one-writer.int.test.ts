@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { type ProcessIdentity, thisProcess } from '../core/system.ts';
 import { event, write } from './event.fixture.ts';
 import { settle } from './event-log.contract.ts';
+import { writerOf } from './log-directory.ts';
 import { leavePen, type ScratchLog, scratchLog } from './scratch-log.fixture.ts';
 import { soundEventsOf } from './sound-events.fixture.ts';
 import { startWriter, type Writer } from './writer.fixture.ts';
@@ -39,6 +40,21 @@ describe('one writer', () => {
     expect(refused).toMatchObject({ code: 'log.locked', message: expect.stringContaining(`${writer.child.pid}`) });
     expect(statSync(reserve)).toMatchObject({ ino, size });
     expect(writer.lines.slice(said).filter((line) => line.startsWith('fail'))).toEqual([]);
+  });
+
+  test('who writes is told beside it; of a writer that was killed, still; of one that closed, no more', async () => {
+    await using scratch = await scratchLog();
+    const writer = startEndless(scratch);
+    await writer.said('ack', 1);
+    const running = await writerOf(scratch.directory);
+    await kill(writer);
+    const killed = await writerOf(scratch.directory);
+    await (await scratch.open())[Symbol.asyncDispose]();
+    const closed = await writerOf(scratch.directory);
+
+    expect(running).toMatchObject({ ...thisProcess(), pid: writer.child.pid, started: expect.stringMatching(/^\d+$/) });
+    expect(killed).toEqual(running);
+    expect(closed).toBeUndefined();
   });
 
   test('a second opening in the same process is refused, and harms nothing', async () => {
