@@ -22,6 +22,7 @@ describe('the exit code of an error', () => {
     ['proof.wrong_root', 5],
     ['note.bad_signature', 5],
     ['record.not_canonical', 5],
+    ['chaos.deviated', 6],
     ['log.locked', 1],
     ['log.full', 1],
     ['assert.failed', 1],

@@ -1,14 +1,15 @@
 /** What a code means to whoever started the process. The table stands in `--help`, README.md and docs/cli.md. */
 
-/** Done · unexpected · usage · not found · verification failed. */
-export type ExitCode = 0 | 1 | 2 | 3 | 5;
+/** Done · unexpected · usage · not found · verification failed · an experiment went wrong. */
+export type ExitCode = 0 | 1 | 2 | 3 | 5 | 6;
 
 export const EXIT_CODES = `Exit codes:
   0  done
   1  unexpected: a bug, the machine, or another writer; stderr says which
   2  usage: an unknown command or option, or input that cannot be accepted
   3  not found
-  5  verification failed: tampering, damage, a rollback or a fork`;
+  5  verification failed: tampering, damage, a rollback or a fork
+  6  an experiment did not end well, or its fault was not seen to happen`;
 
 /** The exit code of an error's code. What is not listed is unexpected. */
 export function exitCodeOf(code: string): ExitCode {
@@ -63,4 +64,5 @@ const BY_SUBJECT: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['proof', 5],
   ['record', 5],
   ['statement', 5],
+  ['chaos', 6],
 ]);

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { CodedError, hasCode } from '../../runtime/core/errors.ts';
 import { version } from '../version.ts';
+import { chaosGroup } from './chaos/group.ts';
 import { delegationGroup } from './delegation/group.ts';
 import { EXIT_CODES } from './exit-code.ts';
 import { keysGroup } from './keys/group.ts';
@@ -16,6 +17,7 @@ import { trustGroup } from './trust/group.ts';
 
 /** The groups of commands, in the order of `--help`. A group adds its commands to the program, and loads no command's code. */
 const GROUPS: readonly ((program: Command, shell: Shell) => void)[] = [
+  chaosGroup,
   delegationGroup,
   keysGroup,
   logGroup,
