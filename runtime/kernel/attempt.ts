@@ -19,7 +19,13 @@ export interface Executor {
   probe?(input: JsonValue, attempt: Attempt): Promise<Outcome | 'absent'>;
 }
 
-export type Attempt = { readonly key: string; readonly action: Action; readonly signal: AbortSignal };
+export type Attempt = {
+  readonly key: string;
+  readonly action: Action;
+  readonly signal: AbortSignal;
+  /** The chain that allowed it, root first, as its decision has it. */
+  readonly delegations?: readonly string[];
+};
 
 export class Attempts {
   readonly #clock: Clock;
@@ -32,12 +38,17 @@ export class Attempts {
 
   /** Tries, with `input` (the action's own, or what of it the executor may see). The first line of the executor runs before
    *  this first waits. */
-  async attempt(action: Action, input: JsonValue, signal: AbortSignal): Promise<Outcome> {
+  async attempt(
+    action: Action,
+    { input, delegations }: { readonly input: JsonValue; readonly delegations: readonly string[] | undefined },
+    signal: AbortSignal,
+  ): Promise<Outcome> {
     const executor = this.#executorOf(action);
     if (executor === undefined) return { type: 'died', message: `${action.target} is gone` };
     const isHarmless = action.effect === 'pure' || action.effect === 'idempotent';
+    const under = delegations === undefined ? {} : { delegations };
     const outcome = await this.#bounded(action, signal, (inner) =>
-      executor.run(input, { key: action.key, action, signal: inner }),
+      executor.run(input, { key: action.key, action, signal: inner, ...under }),
     ).catch((error: unknown): Outcome => {
       signal.throwIfAborted();
       if (error instanceof DeadlineError) return { type: 'timeout', withinMs: action.withinMs };

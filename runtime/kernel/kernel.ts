@@ -154,7 +154,7 @@ export class Kernel implements AsyncDisposable {
     const now = this.#request(action);
     const worthless = permit.spend(this.#bond(now)); // K2: from here to the executor's first line there is no await
     if (worthless !== undefined) return this.#abandon(action, worthless.code, this.#causeOf(decided));
-    const outcome = await this.#attempts.attempt(action, input, signal);
+    const outcome = await this.#attempts.attempt(action, { input, delegations: decision.delegations }, signal);
     return this.#settle(action, outcome, this.#causeOf(decided));
   }
 
