@@ -174,9 +174,9 @@ function relive(rings: Rings, past: LogRecord, log: EventLog): void {
     return;
   }
   const { refused } = jsonOf(past, log) as unknown as ActionDecided;
-  if (refused !== null && past.decision !== undefined && isViolation(past.decision.verdict, refused.gate as GateName)) {
-    rings.observe(agent, 'violated', at);
-  }
+  if (refused === null || past.decision === undefined) return;
+  const { verdict, code } = past.decision;
+  if (isViolation({ verdict, code, gate: refused.gate as GateName })) rings.observe(agent, 'violated', at);
 }
 
 /** What an allowed act took of its rates, taken again as it was then. A message sent is an act, too; what its record does not

@@ -2,7 +2,7 @@
 import type { JsonValue } from '../codec/json.ts';
 import type { RecordedDecision } from '../codec/record.ts';
 import type { Action } from '../kernel/action.ts';
-import type { Executor } from '../kernel/kernel.ts';
+import type { Attempt, Executor } from '../kernel/kernel.ts';
 import type { Outcome } from '../kernel/outcome.ts';
 import { nest } from './call-chain.ts';
 import { arrivingOf, type SpawnData } from './live.ts';
@@ -62,7 +62,7 @@ export class NodeEffects implements Effects {
       case 'use':
         return this.#tools.get(action.target)?.executor;
       case 'ask':
-        return { run: (input, { signal }) => this.#ask(action, input, signal) };
+        return { run: (input, attempt) => this.#ask(action, input, attempt) };
       case 'spawn': {
         const at = action.target.indexOf('@');
         const [contract, agent] = [action.target.slice(0, at), agentName(action.target.slice(at + 1))];
@@ -117,7 +117,7 @@ export class NodeEffects implements Effects {
     };
   }
 
-  async #ask(action: Action, input: JsonValue, signal: AbortSignal): Promise<Outcome> {
+  async #ask(action: Action, input: JsonValue, { signal, delegations }: Attempt): Promise<Outcome> {
     const { inbox, parts, roster } = this.#shell;
     const { contract, name, agent: to } = splitTarget(action.target);
     const message = messageIdOf(action);
@@ -138,7 +138,8 @@ export class NodeEffects implements Effects {
         deadline,
         correlation,
       } as const;
-      return parts.remote.ask({ ...outgoing, ...because }, signal);
+      const under = delegations === undefined ? {} : { delegations };
+      return parts.remote.ask({ ...outgoing, ...because, ...under }, signal);
     }
     const arriving = arrivingOf(message, 'ask', name, input);
     return inbox.request(to, { ...arriving, from: action.agent, chain, deadline, correlation, ...because });

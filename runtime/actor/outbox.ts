@@ -6,6 +6,7 @@ import type { Outcome } from '../kernel/outcome.ts';
 import type { Write } from '../log/event-log.ts';
 import type { Sent } from './agent-view.ts';
 import { arrivingOf, type Live } from './live.ts';
+import type { Outgoing } from './remote.ts';
 import type { Outbox, Shell } from './shell.ts';
 import type { AgentPayload } from './vocabulary.ts';
 
@@ -89,6 +90,7 @@ export class NodeOutbox implements Outbox {
         deadline,
         correlation,
         cause,
+        ...this.#under(sent.index),
       } as const;
       const answer = await parts.remote.tell(outgoing, this.#closed.signal);
       if (answer.type === 'ok') await records.append([delivered]);
@@ -97,6 +99,13 @@ export class NodeOutbox implements Outbox {
     const arriving = { ...arrivingOf(message, 'tell', name, body), from: agent, correlation, cause };
     const answer = await inbox.accept(to, arriving, [delivered]);
     return answer.type === 'accepted' ? { type: 'ok', value: null } : answer;
+  }
+
+  /** The chain under which it was allowed to leave: its record has it. */
+  #under(index: number): Pick<Outgoing, 'delegations'> {
+    const [sent] = this.#shell.parts.log.read(index, index + 1);
+    const delegations = sent?.decision?.delegations;
+    return delegations === undefined ? {} : { delegations };
   }
 }
 

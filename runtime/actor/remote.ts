@@ -31,6 +31,8 @@ export type Outgoing = {
   readonly correlation: EventId;
   /** The event that decided it, in this node's log. */
   readonly cause?: Cause;
+  /** The chain under which its sender may send it, root first, as that event has it. */
+  readonly delegations?: readonly string[];
 };
 
 /** A message from an agent of another node, verified. */

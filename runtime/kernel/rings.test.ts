@@ -229,15 +229,21 @@ describe('the ring gate', () => {
   });
 
   test.each([
-    ['deny', 'policy', true],
-    ['deny', 'ring', true],
-    ['deny', 'kill', true],
-    ['deny', 'budget', false],
-    ['deny', 'breaker', false],
-    ['escalate', 'policy', false],
-    ['allow', 'policy', false],
-  ] as const)('N6: %s by %s is a violation: %j', (verdict, gate, isOne) => {
-    expect(isViolation(verdict, gate)).toBe(isOne);
+    ['deny', 'policy', 'policy.denied', true],
+    ['deny', 'ring', 'ring.too_far_out', true],
+    ['deny', 'kill', 'kill.latched', true],
+    ['deny', 'delegation', 'delegation.args_denied', true],
+    ['deny', 'delegation', 'delegation.other_command', true],
+    ['deny', 'delegation', 'delegation.none', true],
+    ['deny', 'delegation', 'delegation.expired', false],
+    ['deny', 'delegation', 'delegation.revoked', false],
+    ['deny', 'delegation', 'delegation.overdrawn', false],
+    ['deny', 'budget', 'delegation.none', false],
+    ['deny', 'breaker', 'breaker.open', false],
+    ['escalate', 'policy', 'approval.required', false],
+    ['allow', 'policy', 'policy.allowed', false],
+  ] as const)('N6: %s by %s with %s is a violation: %j', (verdict, gate, code, isOne) => {
+    expect(isViolation({ verdict, gate, code })).toBe(isOne);
   });
 });
 

@@ -2,8 +2,9 @@
  * The ring of every agent of a node, as a fold of what it did, and the gate that holds agents to it.
  *
  * N5. A ring follows from the agent's own events and the endorsements; nothing else, so a replay gives the same rings.
- * N6. The first violation voids an endorsement. A violation is a denial by policy, ring or kill latch: an act outside the
- *     agent's bounds, attempted. Being too fast is refused and is none.
+ * N6. The first violation voids an endorsement. A violation is a denial by policy, ring or kill latch, or of what nobody
+ *     delegated to the agent: an act outside its bounds, attempted. Being too fast is refused and is none, nor is acting on a
+ *     delegation that has ended.
  * N7. Every demotion moves the trust epoch, so that no permit survives it. A promotion withdraws nothing.
  * N8. An elevation opens a ring until its moment, never further in than the parent's, and no longer than the first violation.
  *     Its end is a demotion. It earns nothing: the machine of `ring.machine.ts` does not know of it.
@@ -46,6 +47,8 @@ export type RingParts = {
   readonly endorsements?: readonly Endorsement[];
   /** The folded trust score; new agents stand at 20. */
   readonly scoreOf?: (agent: string, at: Millis) => Score;
+  /** What whoever answers for the agent leaves of its score, an endorsement's floor included; default: all of it. */
+  readonly limitOf?: (agent: string, at: Millis) => Score;
   /** Whether the operators' quorum has attested the agent for ring 0; default: it has not. */
   readonly isAttested?: (agent: string) => boolean;
   readonly kindOf: (action: Action) => ActKind;
@@ -143,7 +146,9 @@ export class Rings {
 
   scoreOf(agent: string, at: Millis): Score {
     const folded = this.#parts.scoreOf?.(agent, at) ?? NEWCOMER_SCORE;
-    return effectiveScore(folded, this.#endorsements.get(agent), this.#standings.get(agent)?.isVoided === true, at);
+    const isVoided = this.#standings.get(agent)?.isVoided === true;
+    const endorsed = effectiveScore(folded, this.#endorsements.get(agent), isVoided, at);
+    return Math.min(endorsed, this.#parts.limitOf?.(agent, at) ?? endorsed);
   }
 
   /** What an act came to, once that is on disk (N5). */
@@ -180,8 +185,7 @@ export class Rings {
       observe: ({ action, at }, ending) => {
         if (action.verb === 'spawn' && ending.type === 'settled') this.enter(childOf(action), at, action.agent);
         if (ending.type === 'settled') this.observe(action.agent, ending.status === 'ok' ? 'clean' : 'failed', at);
-        else if (ending.type === 'refused' && isViolation(ending.verdict, ending.gate))
-          this.observe(action.agent, 'violated', at);
+        else if (ending.type === 'refused' && isViolation(ending)) this.observe(action.agent, 'violated', at);
       },
     };
   }
@@ -232,10 +236,21 @@ export class Rings {
   }
 }
 
-/** Whether a refusal by this gate is a violation (N6). */
-export function isViolation(verdict: 'allow' | 'deny' | 'escalate', gate: GateName): boolean {
-  return verdict === 'deny' && (gate === 'policy' || gate === 'ring' || gate === 'kill');
+/** Whether a refusal is a violation (N6). */
+export function isViolation(refused: {
+  readonly verdict: 'allow' | 'deny' | 'escalate';
+  readonly gate: GateName;
+  readonly code: string;
+}): boolean {
+  const { verdict, gate, code } = refused;
+  if (verdict !== 'deny') return false;
+  return gate === 'policy' || gate === 'ring' || gate === 'kill' || (gate === 'delegation' && UNDELEGATED.has(code));
 }
+
+/** What the delegation gate says of acts that were never given to the agent, in whatever it has. */
+const UNDELEGATED: ReadonlySet<string> = new Set(
+  ['args_denied', 'missing_field', 'none', 'other_command', 'other_context'].map((what) => `delegation.${what}`),
+);
 
 /** The table of DESIGN section 6: from which ring an act of this kind may be tried, and where a human must agree. */
 function answerFor(ring: Ring, kind: ActKind, action: Action): GateAnswer {
