@@ -43,6 +43,12 @@ export class Directory {
   /** Until when the certificate could have been used: after that, neither matters. */
   readonly #withdrawn = new Map<Cid, { readonly agent: Did; readonly until: Millis }>();
   readonly #cards = new Map<Did, Statement<AgentCard>>();
+  readonly #onIdentity: (did: Did, statement: Uint8Array) => void;
+
+  /** `onIdentity` hears of every statement that changed what is known of an identity, in their order. */
+  constructor(onIdentity: (did: Did, statement: Uint8Array) => void = () => undefined) {
+    this.#onIdentity = onIdentity;
+  }
 
   /** Takes one statement in (D1). */
   learn(statement: Uint8Array, at: Millis): Result<Learned, Refusal> {
@@ -132,6 +138,7 @@ export class Directory {
     if (this.#identities.has(did)) return ok({ type: 'identity', about: did, isNews: false });
     if (this.#identities.size >= DIRECTORY_MAX) return full();
     this.#identities.set(did, incepted.value);
+    this.#onIdentity(did, statement);
     return ok({ type: 'identity', about: did, isNews: true });
   }
 
@@ -142,8 +149,10 @@ export class Directory {
     if (identity === undefined) return unknown(about.value);
     const learned = learn(identity, statement);
     if (!learned.ok) return learned;
+    const isNews = learned.value !== identity;
     this.#identities.set(about.value, learned.value);
-    return ok({ type: 'identity', about: about.value, isNews: learned.value !== identity });
+    if (isNews) this.#onIdentity(about.value, statement);
+    return ok({ type: 'identity', about: about.value, isNews });
   }
 
   #learnCertificate(statement: Uint8Array, at: Millis): Result<Learned, Refusal> {

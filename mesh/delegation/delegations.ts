@@ -20,7 +20,9 @@ import {
   type Invocation,
   verifyUse,
 } from './chain.ts';
+import { covers } from './command.ts';
 import { type Delegation, readDelegation } from './delegation.ts';
+import { satisfies } from './predicate.ts';
 
 type Kept = {
   readonly chain: readonly Delegation[];
@@ -95,22 +97,27 @@ export class Delegations {
     return composed.ok ? verifyUse(composed.value, invocation, at, view) : composed;
   }
 
-  /** The first chain of the acting agent that allows the act; else why the nearest one does not. */
+  /** The newest chain of the acting agent that allows the act; else why the nearest one does not. Nearest is one that would
+   *  have allowed it, and has ended or is spent; then one for this command. */
   find(invocation: Invocation, at: Millis, view: DelegationView): Result<Grant, Refusal> {
-    let nearest: Refusal = {
-      code: 'delegation.none',
-      message: `expected a delegation to ${invocation.agent}, found none`,
-    };
-    let tried = 0;
-    for (const cid of this.#byAudience.get(invocation.agent) ?? []) {
+    const none = `expected a delegation to ${invocation.agent}, found none`;
+    let nearest: Refusal = { code: 'delegation.none', message: none };
+    let nearness: Nearness = 0;
+    let [tried, looked] = [0, 0];
+    for (const cid of [...(this.#byAudience.get(invocation.agent) ?? [])].reverse()) {
       const kept = this.#kept.get(cid);
       if (kept === undefined) continue;
       const composed = this.#composed(kept);
       const verified = composed.ok ? verifyUse(composed.value, invocation, at, view) : composed;
       if (verified.ok) return verified;
-      const isNearer = nearest.code === 'delegation.none' || nearest.code === 'delegation.other_command';
-      if (isNearer) nearest = verified.error;
-      if (composed.ok) tried += 1; // those that were revoked cost nothing, and must not stand in the way
+      if (!isFor(kept.chain, invocation)) {
+        if (nearest.code === 'delegation.none' && composed.ok) nearest = verified.error;
+        continue;
+      }
+      looked += 1;
+      if (composed.ok) tried += 1; // those that were revoked must not stand in the way
+      const near = looked > CHAINS_TRIED_MAX ? 0 : nearnessOf(kept.chain, invocation, composed.ok);
+      if (near > nearness) [nearest, nearness] = [verified.error, near];
       if (tried >= CHAINS_TRIED_MAX) break;
     }
     return err(nearest);
@@ -177,4 +184,18 @@ export class Delegations {
     ofAudience?.delete(cid);
     if (ofAudience?.size === 0) this.#byAudience.delete(aud);
   }
+}
+
+/** How near a chain comes to allowing an act: not at all, for its command, but for having ended or being spent. */
+type Nearness = 0 | 1 | 2;
+
+function nearnessOf(chain: readonly Delegation[], { args }: Invocation, isInForce: boolean): Nearness {
+  const predicates = chain.flatMap(({ claims }) => claims.pol);
+  if (satisfies(predicates, args).ok) return 2;
+  return isInForce ? 1 : 0;
+}
+
+/** Whether every link covers the command. */
+function isFor(chain: readonly Delegation[], { command }: Invocation): boolean {
+  return chain.every(({ claims }) => covers(claims.cmd, command));
 }

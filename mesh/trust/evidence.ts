@@ -124,7 +124,7 @@ function decided(before: Roster, record: LogRecord, said: Members): Reading {
 /** E2. Acting on a delegation that has ended is no violation, nor acting under a kill that one cannot see; a policy that is
  *  missing or broken is the operators' fault. */
 function violationBy(gate: JsonValue | undefined, code: string): 'policy' | 'scope' | undefined {
-  if (gate === 'delegation') return OUTSIDE.has(code) ? 'scope' : undefined;
+  if (gate === 'delegation') return OUTSIDE.has(code) || code === NOTHING_GIVEN ? 'scope' : undefined;
   return (gate === 'policy' || gate === 'ring') && !UNRULED.has(code) ? 'policy' : undefined;
 }
 
@@ -133,10 +133,13 @@ const UNRULED: ReadonlySet<string> = new Set(['policy.missing', 'gate.failed']);
 /** Whoever is refused so wanted more than anybody had given him, or brought what was given to others. */
 const OUTSIDE: ReadonlySet<string> = new Set(
   [
-    ...['args_denied', 'broken_chain', 'cyclic', 'no_root', 'other_command', 'other_context', 'too_deep', 'unbounded'],
-    'wrong_audience',
+    ...['args_denied', 'broken_chain', 'cyclic', 'missing_field', 'no_root', 'other_command', 'other_context'],
+    ...['too_deep', 'unbounded', 'wrong_audience'],
   ].map((what) => `delegation.${what}`),
 );
+
+/** At home everybody is given what he is to have; a node elsewhere may know of no delegations at all. */
+const NOTHING_GIVEN = 'delegation.none';
 
 /** What another node's `agent` sent, under a certificate that held, and was refused for; without one, the node itself. `peer/…` is written by the link alone, after its checks. */
 function refused(roster: Roster, { stream, envelope, wallMs: at }: LogRecord, said: Members): Reading {
@@ -144,7 +147,11 @@ function refused(roster: Roster, { stream, envelope, wallMs: at }: LogRecord, sa
   const isSigned = stream.startsWith(PEER_STREAM) && envelope !== undefined;
   if (!isSigned || typeof from !== 'string' || typeof code !== 'string') return { roster };
   const type = violationBy(
-    code.startsWith('delegation.') ? 'delegation' : code.startsWith('policy.') ? 'policy' : null,
+    code.startsWith('delegation.') && code !== NOTHING_GIVEN
+      ? 'delegation'
+      : code.startsWith('policy.')
+        ? 'policy'
+        : null,
     code,
   );
   if (type === undefined) return { roster };

@@ -24,7 +24,7 @@ export type TrustState = { readonly roster: Roster; readonly ledger: Ledger };
 export const NO_TRUST: TrustState = { roster: EMPTY_ROSTER, ledger: EMPTY_LEDGER };
 
 /** Counts with every change of this room's arithmetic or of what it reads as evidence. */
-const READER = 1;
+const READER = 2;
 
 export const trustProjection: Projection<TrustState> = {
   name: 'trust',
