@@ -31,6 +31,7 @@ const BY_CODE: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['policy.other_bundle', 2],
   ['agent.not_found', 3],
   ['broker.not_found', 3],
+  ['code.not_found', 3],
   ['event.not_found', 3],
   ['export.not_found', 3],
   ['file.not_found', 3],

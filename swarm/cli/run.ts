@@ -5,6 +5,7 @@ import { version } from '../version.ts';
 import { chaosGroup } from './chaos/group.ts';
 import { delegationGroup } from './delegation/group.ts';
 import { EXIT_CODES } from './exit-code.ts';
+import { explainCommand } from './explain/group.ts';
 import { keysGroup } from './keys/group.ts';
 import { logGroup } from './log/group.ts';
 import { machineGroup } from './machine/group.ts';
@@ -19,6 +20,7 @@ import { trustGroup } from './trust/group.ts';
 const GROUPS: readonly ((program: Command, shell: Shell) => void)[] = [
   chaosGroup,
   delegationGroup,
+  explainCommand,
   keysGroup,
   logGroup,
   machineGroup,
