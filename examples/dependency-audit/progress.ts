@@ -49,7 +49,8 @@ const { Begun, Judged, Written: WrittenFact } = Coordinator.spec.events;
 
 /** The next event of the log. Events of others, and facts that say nothing about progress, change nothing. */
 export function follow(ledger: Ledger, record: LogRecord, payload: unknown): Ledger {
-  if (record.decision !== undefined) return { ...ledger, governed: decided(ledger.governed, record, record.decision) };
+  if (record.decision !== undefined && record.type !== 'message.accepted')
+    return { ...ledger, governed: decided(ledger.governed, record, record.decision) };
   if (record.type === 'action.refused_many') return { ...ledger, governed: counted(ledger.governed, payload) };
   if (record.type === 'ring.promoted' || record.type === 'ring.demoted') {
     const { agent, from, to } = Moved.parse(payload);

@@ -1,7 +1,7 @@
 /** Accepting messages, once and durably, and answering whoever waits for them (N1, N5). */
+import { Buffer } from 'node:buffer';
 import { canonicalJson } from '../codec/json.ts';
 import type { EventId } from '../codec/record.ts';
-import { utf8 } from '../core/bytes.ts';
 import { eventIdOf } from '../kernel/event-id.ts';
 import type { NotOk, Outcome } from '../kernel/outcome.ts';
 import type { Write } from '../log/event-log.ts';
@@ -84,8 +84,15 @@ export class NodeInbox implements Inbox {
     const busy = busyFor(live, arriving);
     if (busy !== undefined) return busy;
     const { message, kind, name, body, from, chain, deadline, correlation, cause, did, envelope } = arriving;
-    const payload = { message, kind, name, body, from, chain: [...chain], deadline };
-    const origin = { ...(cause && { cause }), ...(did && { principal: did }), ...(envelope && { envelope }) };
+    const payload = { body, chain: [...chain], deadline, from, kind, message, name };
+    const governed = arriving.govern?.();
+    if (governed?.type === 'refused') return governed.outcome;
+    const origin = {
+      ...governed?.record,
+      ...(cause && { cause }),
+      ...(did && { principal: did }),
+      ...(envelope && { envelope }),
+    };
     live.accepting += 1;
     try {
       await records.append([
@@ -106,7 +113,7 @@ export class NodeInbox implements Inbox {
     }
     const text = canonicalJson(body);
     if (!text.ok) return { type: 'invalid', code: 'message.not_data', message: text.error.message };
-    const length = utf8(text.value).length;
+    const length = Buffer.byteLength(text.value);
     if (length <= MESSAGE_BYTES_MAX) return undefined;
     const message = `expected at most ${MESSAGE_BYTES_MAX} bytes, found ${length}`;
     return { type: 'invalid', code: 'message.too_large', message };

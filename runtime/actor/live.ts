@@ -2,8 +2,8 @@
 
 import type { Did } from '../codec/did.ts';
 import type { JsonValue } from '../codec/json.ts';
-import type { Cause, DigestText, EventId } from '../codec/record.ts';
-import type { Outcome } from '../kernel/outcome.ts';
+import type { Cause, DigestText, EventId, RecordedDecision } from '../codec/record.ts';
+import type { NotOk, Outcome } from '../kernel/outcome.ts';
 import type { Accepted, AgentView, Started } from './agent-view.ts';
 import type { Mailbox } from './mailbox.ts';
 import type { AgentName } from './ref.ts';
@@ -62,7 +62,14 @@ export type Arriving = {
   /** For a message of another node: its sender, and the envelope that brought it. */
   readonly did?: Did;
   readonly envelope?: DigestText;
+  /** What this node's gates say to it, asked in the tick that records the answer. */
+  readonly govern?: () => Governed;
 };
+
+/** A verdict for the record, or a refusal that is being recorded. */
+export type Governed =
+  | { readonly type: 'allowed'; readonly record: { readonly decision?: RecordedDecision } }
+  | { readonly type: 'refused'; readonly outcome: Promise<NotOk> };
 
 /** An acceptance on disk. */
 export type AcceptedAnswer = { readonly type: 'accepted'; readonly event: EventId };

@@ -17,7 +17,7 @@
  */
 
 import type { JsonValue } from '../codec/json.ts';
-import type { Cause, EventId, RecordedDecision } from '../codec/record.ts';
+import type { Cause, EventId } from '../codec/record.ts';
 import { assert } from '../core/assert.ts';
 import { DeadlineError, withDeadline } from '../core/deadline.ts';
 import { CodedError } from '../core/errors.ts';
@@ -35,7 +35,7 @@ import { toMillis } from './duration.ts';
 import { NodeEffects } from './effects.ts';
 import { HostPool } from './host-pool.ts';
 import { NodeInbox } from './inbox.ts';
-import { arrivingOf, Roster, type SpawnData } from './live.ts';
+import { type Arriving, arrivingOf, type Governed, Roster, type SpawnData } from './live.ts';
 import { NodeLives } from './lives.ts';
 import { spawnData } from './make-context.ts';
 import type { NodeParts } from './node-parts.ts';
@@ -46,13 +46,9 @@ import type { Incoming, Receiver } from './remote.ts';
 import type { NewAgentEvent } from './segment-events.ts';
 import type { Shell } from './shell.ts';
 import { ring } from './timers.ts';
-import { retryActionOf } from './turn-action.ts';
+import { arrivalActionOf, retryActionOf } from './turn-action.ts';
 import { NodeTurns } from './turns.ts';
 import { NodeWaking } from './waking.ts';
-
-type Governed =
-  | { readonly type: 'allowed'; readonly record: { readonly decision?: RecordedDecision } }
-  | { readonly type: 'refused'; readonly outcome: Promise<NotOk> };
 
 export class AgentNode implements AsyncDisposable, Receiver {
   readonly #shell: Shell;
@@ -222,13 +218,13 @@ export class AgentNode implements AsyncDisposable, Receiver {
   }
 
   async accept(incoming: Incoming): Promise<Outcome<null>> {
-    const answer = await this.#inbox.accept(incoming.to, arrivingFrom(incoming));
+    const answer = await this.#inbox.accept(incoming.to, this.#arrivingFrom(incoming));
     return answer.type === 'accepted' ? { type: 'ok', value: null, event: answer.event } : answer;
   }
 
   async answer(incoming: Incoming): Promise<Outcome> {
     const withinMs = Math.max(0, incoming.deadline - this.#shell.parts.clock.now());
-    return this.#within(this.#inbox.request(incoming.to, arrivingFrom(incoming)), withinMs, incoming.to);
+    return this.#within(this.#inbox.request(incoming.to, this.#arrivingFrom(incoming)), withinMs, incoming.to);
   }
 
   gone(agent: string): void {
@@ -294,12 +290,29 @@ export class AgentNode implements AsyncDisposable, Receiver {
   #decideRetry(letter: DeadLetter, cause: Cause): Governed {
     const { kind, from: sender, agent } = letter;
     if (sender === null || (kind !== 'ask' && kind !== 'tell')) return { type: 'allowed', record: {} };
-    const { kernel, records, roster } = this.#shell;
+    const { records, roster } = this.#shell;
     const contract = roster.get(agent)?.contract ?? 'unknown';
-    const action = retryActionOf(letter, { contract, sender, actor: records.didOf(sender), cause });
-    const { decision, recorded } = kernel.admit(action);
+    return this.#govern(retryActionOf(letter, { contract, sender, actor: records.didOf(sender), cause }));
+  }
+
+  #govern(action: Action): Governed {
+    const { decision, recorded } = this.#shell.kernel.admit(action);
     if (decision.verdict === 'allow') return { type: 'allowed', record: { decision: recorded } };
     return { type: 'refused', outcome: this.#refuse(action) };
+  }
+
+  /** A message of another node, under an id that no other sender can have chosen. Its sender's node has decided it; this one
+   *  decides it, too, since it knows nothing of how well the other does. */
+  #arrivingFrom({ from, message, to, ...incoming }: Incoming): Arriving {
+    const id = eventIdOf('remote', from.did, message);
+    const { kind, name, body, chain, deadline, correlation, cause, envelope } = incoming;
+    const because = cause === undefined ? {} : { cause };
+    const sender = { from: from.agent, did: from.did, chain, deadline, correlation, envelope };
+    const govern = (): Governed => {
+      const contract = this.#shell.roster.get(to)?.contract ?? 'unknown';
+      return this.#govern(arrivalActionOf({ ...sender, ...because, id, kind, name, body }, { contract, to }));
+    };
+    return { ...arrivingOf(id, kind, name, body), ...sender, ...because, govern };
   }
 
   /** Records that the gates refuse an action. */
@@ -322,15 +335,6 @@ export class AgentNode implements AsyncDisposable, Receiver {
     await kernel[Symbol.asyncDispose]();
     this.#ended.resolve(cause);
   }
-}
-
-/** A message of another node, under an id that no other sender can have chosen. */
-function arrivingFrom({ from, message, ...incoming }: Incoming) {
-  const id = eventIdOf('remote', from.did, message);
-  const { kind, name, body, chain, deadline, correlation, cause, envelope } = incoming;
-  const because = cause === undefined ? {} : { cause };
-  const sender = { from: from.agent, did: from.did, chain, deadline, correlation, envelope };
-  return { ...arrivingOf(id, kind, name, body), ...sender, ...because };
 }
 
 function mapMessages(

@@ -6,6 +6,7 @@ import { sha256 } from '../codec/digest.ts';
 import { digestText, parseEventId } from '../codec/record.ts';
 import { utf8 } from '../core/bytes.ts';
 import { unwrap } from '../core/result.ts';
+import type { Gate } from '../kernel/gate.ts';
 import { add, Counter, counter, hold, pay } from './agents.fixture.ts';
 import { refTo } from './ref.ts';
 import type { Incoming } from './remote.ts';
@@ -30,6 +31,7 @@ async function pair(faults?: WireFaults, seed = 1) {
   return { mesh, here, there, [Symbol.asyncDispose]: () => mesh[Symbol.asyncDispose]() };
 }
 
+const ID = unwrap(parseEventId('0190a1b2-c3d4-7e5f-8a6b-7c8d9e0f1a2b'), 'an id');
 const one = refTo(Counter, 'one');
 const two = refTo(Counter, 'two');
 
@@ -87,7 +89,7 @@ describe('agents of two nodes', () => {
 
   test('two senders that choose the same id are two senders', async () => {
     await using nodes = await pair();
-    const id = unwrap(parseEventId('0190a1b2-c3d4-7e5f-8a6b-7c8d9e0f1a2b'), 'an id');
+    const id = ID;
     const message: Incoming = {
       message: id,
       kind: 'tell',
@@ -109,6 +111,36 @@ describe('agents of two nodes', () => {
     await nodes.mesh.advance('40s');
 
     expect(nodes.there.stateOf(two)).toMatchObject({ count: 1_001 });
+  });
+
+  test('what another node has let its agent say is decided here, too: a refusal is on record, a yes in the acceptance', async () => {
+    const policy: Gate = {
+      check: ({ action }) =>
+        action.isArrival === true && action.target === 'counter.add@two' && action.agent !== 'friend'
+          ? { verdict: 'deny', code: 'policy.denied', message: 'not from there' }
+          : { verdict: 'allow' },
+    };
+    await using kit = new TestNode({ implementations: [counter], tools, gates: { policy } });
+    const node = await kit.open();
+    await node.spawn(Counter, 'two');
+    const from = (agent: string): Incoming => ({
+      ...{ message: ID, kind: 'tell', from: { agent, did: did(agent) }, to: 'two', name: 'add', body: { n: 1 } },
+      ...{ chain: [], deadline: kit.clock.now() + 60_000, correlation: ID, delegation: [] },
+      envelope: digestText(sha256(utf8('an envelope'))),
+    });
+
+    expect(await node.accept(from('stranger'))).toMatchObject({ type: 'denied', code: 'policy.denied' });
+    expect(await node.answer(from('stranger'))).toMatchObject({ type: 'denied', code: 'policy.denied' });
+    expect(await node.accept(from('friend'))).toMatchObject({ type: 'ok' });
+    await kit.settle();
+
+    expect(kit.stateOf(two)).toMatchObject({ count: 1 });
+    const verdicts = [...kit.log.read()].filter(({ decision }) => decision !== undefined);
+    expect(verdicts.map(({ type, decision, actor }) => [type, decision?.verdict, actor])).toEqual([
+      ['action.decided', 'deny', did('stranger')],
+      ['action.decided', 'deny', did('stranger')],
+      ['message.accepted', 'allow', kit.log.did],
+    ]);
   });
 
   test('an agent that nobody has is asked for as one that is not there', async () => {

@@ -1,7 +1,7 @@
 /** What a turn asks of the kernel, as the kernel's actions. Pure. */
 import type { Did } from '../codec/did.ts';
 import type { JsonValue } from '../codec/json.ts';
-import { type Cause, type EventId, parseEventId } from '../codec/record.ts';
+import { type Cause, type EventId, parseEventId, parseStreamId } from '../codec/record.ts';
 import { assert } from '../core/assert.ts';
 import { CodedError } from '../core/errors.ts';
 import { unwrap } from '../core/result.ts';
@@ -32,8 +32,15 @@ const STOP_MS = 60_000;
  *  @throws `approval.unavailable`: an approval is waited for, not performed */
 export function actionOf(turn: RunningTurn, ordinal: number, operation: Operation, facts: ActionFacts): Action {
   const { accepted, agent, id, at, call } = turn;
-  const place = { turn: id, ordinal, name: nameOf(operation), digest: digestOf(operation), at };
-  const note = () => (turn.told.length === 0 ? place : { ...place, told: turn.told as unknown as JsonValue });
+  const place = { digest: digestOf(operation), name: nameOf(operation), ordinal };
+  // In the order of their names: what is sorted is written natively.
+  const note = (call?: JsonValue) => ({
+    at,
+    ...(call === undefined ? {} : { call }),
+    ...place,
+    ...(turn.told.length === 0 ? {} : { told: turn.told as unknown as JsonValue }),
+    turn: id,
+  });
   const base = {
     key: `${id}/${ordinal}`,
     agent,
@@ -41,7 +48,7 @@ export function actionOf(turn: RunningTurn, ordinal: number, operation: Operatio
     stream: streamOf(agent),
     correlation: accepted.correlation ?? unwrap(parseEventId(id), 'a message id'),
     cause: facts.cause,
-    note,
+    note: () => note(),
   };
   const tame = { effect: 'idempotent', risk: 1 } as const;
   switch (operation.verb) {
@@ -60,7 +67,7 @@ export function actionOf(turn: RunningTurn, ordinal: number, operation: Operatio
       return {
         ...base,
         ...tame,
-        note: () => ({ ...note(), call: nested }),
+        note: () => note(nested),
         verb: 'ask',
         target: targetOf(operation),
         input,
@@ -87,6 +94,31 @@ export function replyActionOf({ accepted, agent, id }: RunningTurn, { actor, cau
     ...{ verb: 'tell', effect: 'idempotent', risk: 1, withinMs: 1 },
     target: accepted.name,
     input: null,
+  };
+}
+
+/** A message from elsewhere, as what its sender does here: decided by this node's gates, as one of its own agents' would be. */
+export function arrivalActionOf(
+  arriving: {
+    readonly id: EventId;
+    readonly kind: 'ask' | 'tell';
+    readonly name: string;
+    readonly body: JsonValue;
+    readonly from: string;
+    readonly did: Did;
+    readonly correlation: EventId;
+    readonly cause?: Cause;
+  },
+  { contract, to }: { readonly contract: string; readonly to: string },
+): Action {
+  const { id, kind: verb, name, body: input, from: agent, did: actor, correlation, cause } = arriving;
+  return {
+    ...{ key: `${id}/arrival`, agent, actor, verb, input, correlation },
+    stream: unwrap(parseStreamId(`sender/${agent}`), 'an agent name makes a stream'),
+    target: `${contract}.${name}@${to}`,
+    isArrival: true,
+    ...{ effect: 'idempotent', risk: 1, withinMs: 1 },
+    ...(cause === undefined ? {} : { cause }),
   };
 }
 

@@ -34,6 +34,8 @@ export type Action = {
   readonly input: JsonValue;
   /** The approval that it stands under, by the event that granted it. */
   readonly under?: EventId;
+  /** It comes from another node, which has decided it before, and what it says of itself was verified. */
+  readonly isArrival?: boolean;
   /** How long one attempt may take. */
   readonly withinMs: number;
   readonly correlation?: EventId;
@@ -47,5 +49,7 @@ export type Action = {
 export function actionDigest(action: Action): Digest {
   const { actor, verb, target, effect, risk, input } = action;
   const scope = action.scope ?? null;
-  return sha256(utf8(unwrap(canonicalJson({ actor, verb, target, effect, risk, scope, input }), 'an action is data')));
+  // In the order of their names: what is sorted is written natively.
+  const named = { actor, effect, input, risk, scope, target, verb };
+  return sha256(utf8(unwrap(canonicalJson(named), 'an action is data')));
 }
