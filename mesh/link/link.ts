@@ -113,8 +113,8 @@ export class MeshLink implements Remote, AsyncDisposable {
     const terms = () => ({ contracts: this.#contracts(), encryption, head: this.#own.now() });
     this.#meetings = new Meetings({ node, terms, mayMeet: parts.mayMeet, random });
     this.#recorder = new Recorder({ log, clock, random });
-    const { mayMeet, mayHost = () => true } = parts;
-    this.#listening = new Listening({ directory: this.directory, names: this.#names, mayMeet, mayHost });
+    const { directory } = this;
+    this.#listening = new Listening({ ...parts, directory, names: this.#names });
     this.#departures = new Departures({
       ...{ node, transport, clock, random, desk: this.#desk, names: this.#names, peers: this.#peers },
       head: () => this.#own.now(),
@@ -384,6 +384,7 @@ const SECOND_MS = 1_000;
 /** As many as a hello has room for. */
 const CONTRACTS_MAX = 64;
 
+/** A carrier that is closed, or away just now, takes nothing: that is no fault of the link. */
 function unlessClosed(error: unknown): void {
-  if (!hasCode(error, 'transport.closed')) throw error;
+  if (!hasCode(error, 'transport.closed') && !hasCode(error, 'transport.lost')) throw error;
 }

@@ -19,6 +19,7 @@ export class Listening {
   readonly #directory: Directory;
   readonly #names: Names;
   readonly #mayMeet: (node: Did) => boolean;
+  readonly #mayHost: (node: Did, agent: Did) => boolean;
   readonly #rate = new Buckets<NodeToken>(ANNOUNCEMENT_RATE);
   readonly #announcers = new Map<NodeToken, Announcer>();
   readonly #keys = new Map<Did, PublicKey>();
@@ -28,10 +29,12 @@ export class Listening {
     readonly directory: Directory;
     readonly names: Names;
     readonly mayMeet: (node: Did) => boolean;
+    readonly mayHost?: (node: Did, agent: Did) => boolean;
   }) {
     this.#directory = listening.directory;
     this.#names = listening.names;
     this.#mayMeet = listening.mayMeet;
+    this.#mayHost = listening.mayHost ?? (() => true);
   }
 
   /** Takes an announcement in. `isNewcomer`: its node, in this life of it, was not heard of before. */
@@ -72,7 +75,8 @@ export class Listening {
       const [contract] = card?.contracts ?? [];
       if (hosting === undefined || name === undefined || contract === undefined) continue;
       const { node, issued, expires } = hosting.value;
-      if (!this.#mayMeet(node) || (from !== undefined && nodeToken(node) !== from)) continue;
+      if (!this.#mayMeet(node) || !this.#mayHost(node, agent) || (from !== undefined && nodeToken(node) !== from))
+        continue;
       const key = this.#key(node);
       if (key === undefined) continue;
       const place = { name, agent, node, key, contract, certificate: hosting.cid, issued, expires };

@@ -12,6 +12,7 @@ import type { Death } from '../../mesh/death.ts';
 import type { Epoch } from '../../mesh/head.ts';
 import { type LinkParts, type LinkStats, MeshLink } from '../../mesh/link/link.ts';
 import { answerDiscovery } from '../../mesh/nats-discovery.ts';
+import { natsMailbox } from '../../mesh/nats-mailbox.ts';
 import { connectNats, type NatsTransport } from '../../mesh/nats-transport.ts';
 import { nodeToken } from '../../mesh/subject.ts';
 import type { Contract } from '../../runtime/actor/contract.ts';
@@ -25,8 +26,11 @@ import type { Outcome } from '../../runtime/kernel/outcome.ts';
 import type { Governance } from '../governance.ts';
 import { version } from '../version.ts';
 import { FolderIdentities } from './identities.ts';
+import { Letters } from './letters.ts';
+import { Postbox } from './letters-postbox.ts';
 import { type RealmNode, wireName } from './realm-folder.ts';
 import { RosterRemote } from './roster-remote.ts';
+import { RosterRule } from './roster-rule.ts';
 import { NO_REVOCATIONS, type RevocationPort, VitalSigns } from './vital-signs.ts';
 
 export type MeshNodeParts = Pick<
@@ -42,21 +46,35 @@ export type MeshNodeParts = Pick<
   readonly checks?: LinkParts['checks'];
   /** What is revoked; default: nothing, ever. */
   readonly revocations?: RevocationPort;
+  /** Leaves letters for nodes that are away, where the broker keeps mailboxes (`ringmesh mesh mailboxes`); default: no. */
+  readonly mailboxes?: boolean;
   /** Between two heartbeats, 50 to 60,000; default 5,000. */
   readonly beatEveryMs?: number;
+  /** A node that was not heard for so long is away, for letters; default 6,000. */
+  readonly awayMs?: number;
 };
 
 export class MeshNode implements AsyncDisposable {
   readonly agents: AgentNode;
   readonly #link: MeshLink;
   readonly #signs: VitalSigns;
+  readonly #postbox: Postbox | undefined;
   readonly #transport: NatsTransport;
 
-  private constructor(agents: AgentNode, link: MeshLink, signs: VitalSigns, transport: NatsTransport) {
+  private constructor(
+    agents: AgentNode,
+    parts: {
+      readonly link: MeshLink;
+      readonly signs: VitalSigns;
+      readonly postbox: Postbox | undefined;
+      readonly transport: NatsTransport;
+    },
+  ) {
     this.agents = agents;
-    this.#link = link;
-    this.#signs = signs;
-    this.#transport = transport;
+    this.#link = parts.link;
+    this.#signs = parts.signs;
+    this.#postbox = parts.postbox;
+    this.#transport = parts.transport;
   }
 
   /** @throws {CodedError} `transport.*` · `key.*` · the signal's reason */
@@ -68,10 +86,12 @@ export class MeshNode implements AsyncDisposable {
     const members = new Set<Did>(roster.nodes.map(({ did }) => did));
     const identities = new FolderIdentities(realm.agents, contractOf, clock);
     const sealing = { pair: node, epoch: random.bytes(8) as Epoch };
+    const rule = new RosterRule(roster);
     const link = new MeshLink({
       node: sealing,
-      ...{ transport, log, identities, clock, random, nextTurn, checks },
+      ...{ transport, log, identities, clock, random, nextTurn, checks: [rule.check, ...checks] },
       mayMeet: (did) => members.has(did), // M1
+      mayHost: (at, agent) => rule.mayHost(at, agent),
       isFollowed: (did) => signs.isFollowed(did), // M4
       other: ({ lane, bytes, from }) => {
         if (lane === 'beat') signs.hear(bytes, from);
@@ -93,17 +113,20 @@ export class MeshNode implements AsyncDisposable {
     });
     const elsewhere = new RosterRemote(link, realm, (agent) => contractOf(agent)?.name, clock);
     let agents: AgentNode | undefined;
-    link.start(
-      receiverOf(() => agents, elsewhere, served),
-      [],
-    ); // M2
+    const receiver = receiverOf(() => agents, elsewhere, served);
+    const postbox = parts.mailboxes === true ? openPostbox() : undefined;
+    link.start(receiver, []); // M2
     signs.start();
-    transport.link.attach({ subscribe: () => undefined, back: () => signs.beat() });
+    const back = (): void => {
+      signs.beat();
+      postbox?.collect();
+    };
+    transport.link.attach({ subscribe: () => undefined, back });
     agents = AgentNode.open({
       ...parts,
       gates: governance.gates,
       epochs: governance.epochs,
-      remote: elsewhere,
+      remote: postbox ?? elsewhere,
       didOf: (agent) => identities.didOf(wireName(agent)) ?? log.did,
       standingOf: (agent) => ({ ring: governance.rings.ringOf(agent), sponsor: roster.operator }),
       onLife: () => link.host((agents?.living ?? []).map(wireName)),
@@ -113,7 +136,19 @@ export class MeshNode implements AsyncDisposable {
     const epoch = toBase64url(sealing.epoch);
     const card = { ...own, node: realm.did, version: version(), epoch, started: clock.now() };
     answerDiscovery(transport.link, card, () => ({ ...loadNow(), names: agents.living, ...served }));
-    return new MeshNode(agents, link, signs, transport);
+    postbox?.start();
+    return new MeshNode(agents, { link, signs, postbox, transport });
+
+    function openPostbox(): Postbox {
+      const mailbox = natsMailbox(transport.link, { ...own, clock });
+      const { directory } = link;
+      const letters = new Letters({
+        ...{ mailbox, realm, node: sealing, identities, contractOf, directory, receiver, log, clock, random },
+        checks: [rule.check, ...checks],
+      });
+      const isHeard = (agent: string): boolean => link.find(wireName(agent)) !== undefined;
+      return new Postbox({ letters, remote: elsewhere, isHeard, clock, awayMs: parts.awayMs });
+    }
   }
 
   get stats(): LinkStats {
@@ -125,7 +160,8 @@ export class MeshNode implements AsyncDisposable {
     const agents = this.agents.ended.then((fault) => {
       if (fault !== undefined) throw fault;
     });
-    return Promise.race([agents, this.#link.ended, this.#signs.failed]);
+    const parts = [agents, this.#link.ended, this.#signs.failed];
+    return Promise.race(this.#postbox === undefined ? parts : [...parts, this.#postbox.failed]);
   }
 
   /** Whoever saw that another node's process ended says so here, and all hear of it at once. */
@@ -136,6 +172,7 @@ export class MeshNode implements AsyncDisposable {
   /** M3. */
   async drain(withinMs = 10_000): Promise<void> {
     this.#signs.drain();
+    await this.#postbox?.stop();
     await this.agents.drain(withinMs);
     await this.#link.stop(LINK_STOP_MS);
     await this.#signs.stop();

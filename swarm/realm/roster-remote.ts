@@ -7,6 +7,7 @@ import type { Did } from '../../runtime/codec/did.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
 import type { Outcome } from '../../runtime/kernel/outcome.ts';
 import { type RealmNode, wireName } from './realm-folder.ts';
+import { RosterRule } from './roster-rule.ts';
 
 const LOOK_AGAIN_MS = 50;
 
@@ -15,12 +16,14 @@ export class RosterRemote implements Remote {
   readonly #clock: Clock;
   readonly #elsewhere: ReadonlyMap<string, Did>;
   readonly #byWireName: ReadonlyMap<string, string>;
+  readonly #rule: RosterRule;
   readonly #contractOf: (agent: string) => string | undefined;
 
   /** `contractOf`: what an agent that was not heard yet is expected to answer. */
   constructor(link: Remote, realm: RealmNode, contractOf: (agent: string) => string | undefined, clock: Clock) {
     this.#link = link;
     this.#clock = clock;
+    this.#rule = new RosterRule(realm.roster);
     this.#contractOf = contractOf;
     const others = realm.roster.nodes.filter(({ name }) => name !== realm.name);
     this.#elsewhere = new Map(others.flatMap(({ agents }) => agents.map(({ name, did }) => [name, did])));
@@ -37,7 +40,8 @@ export class RosterRemote implements Remote {
   arriving(message: Incoming): Incoming {
     const { from, to, chain } = message;
     const own = (name: string): string => this.nameOf(name);
-    return { ...message, from: { ...from, agent: own(from.agent) }, to: own(to), chain: chain.map(own) };
+    const agent = this.#rule.nameOf(from.did, from.agent);
+    return { ...message, from: { ...from, agent }, to: own(to), chain: chain.map(own) };
   }
 
   find(agent: string): { readonly contract: string; readonly did: Did } | undefined {
