@@ -203,6 +203,9 @@ test('where somebody else judges silence, the link gives a node up when it is to
   a.link.lose(b.did);
   expect(a.receiver.lost).toEqual(['quote']);
   expect(a.link.find('quote')).toBeUndefined();
+  a.link.regain(b.did);
+  expect(a.link.find('quote')).toBeDefined();
+  a.link.lose(b.did);
   net.wire = () => [0];
   await net.until('it is back', () => a.link.find('quote') !== undefined);
 });

@@ -169,8 +169,12 @@ export class MeshLink implements Remote, AsyncDisposable {
 
   /** A node is out of reach, or has ended: nobody is meant to be there until it is heard again. */
   lose(node: Did): void {
-    for (const agent of this.#names.leave(node)) this.#receiver?.gone(agent);
-    this.#listening.again();
+    for (const agent of this.#listening.lose(node)) this.#receiver?.gone(agent);
+  }
+
+  /** It was not: the same life of it goes on. */
+  regain(node: Did): void {
+    this.#record(this.#listening.regain(node, this.#parts.clock.now()));
   }
 
   ask(message: Outgoing, signal: AbortSignal): Promise<Outcome> {
@@ -260,12 +264,12 @@ export class MeshLink implements Remote, AsyncDisposable {
   #meet(session: Session, at: Millis): boolean {
     const node = session.peerDid;
     const said = session.stated.head as LogHead;
-    const heard = this.#heads.hear(node, said, true);
+    const epoch = toBase64url(session.peerEpoch);
+    const heard = this.#heads.meet(node, said, epoch);
     if (!heard.ok) {
       this.#record([splitView(node, heard.error.heard, said)]);
       return false;
     }
-    const epoch = toBase64url(session.peerEpoch);
     this.#peers.adopt(session, at);
     this.#record([linkEvent('peer.met', node, { node, epoch, encrypted: session.isEncrypted, head: said })]);
     this.#departures.outbox.wake(node);

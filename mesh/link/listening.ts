@@ -23,6 +23,8 @@ export class Listening {
   readonly #rate = new Buckets<NodeToken>(ANNOUNCEMENT_RATE);
   readonly #announcers = new Map<NodeToken, Announcer>();
   readonly #keys = new Map<Did, PublicKey>();
+  /** Who was at a node when it was lost. */
+  readonly #lost = new Map<Did, ReadonlySet<Did>>();
   #tickedAt = 0;
 
   constructor(listening: {
@@ -101,9 +103,22 @@ export class Listening {
     return silent;
   }
 
-  /** Someone has left: what was said before may mean something else now, so it is looked at again. */
-  again(): void {
+  /** A node is out of reach: nobody is there. Who was. What was said before may mean something else now, so it is looked at
+   *  again. */
+  lose(node: Did): readonly string[] {
+    const agents = new Set(this.#names.at(node));
+    const [oldest] = this.#lost.keys();
+    if (this.#lost.size >= PEERS_MAX && oldest !== undefined) this.#lost.delete(oldest);
+    if (agents.size > 0) this.#lost.set(node, agents);
     for (const { seen } of this.#announcers.values()) seen.clear();
+    return this.#names.leave(node);
+  }
+
+  /** The node is there again in the same life: so are its agents, as far as their certificates still say so. */
+  regain(node: Did, at: Millis): readonly LinkEvent[] {
+    const agents = this.#lost.get(node) ?? new Set();
+    this.#lost.delete(node);
+    return this.place(agents, at, nodeToken(node));
   }
 
   /** To admit a key costs a millisecond, and a node has many agents. */

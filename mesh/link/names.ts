@@ -79,6 +79,11 @@ export class Names {
     return name;
   }
 
+  /** Who is there. */
+  at(node: Did): readonly Did[] {
+    return [...this.#places.values()].filter((place) => place.node === node).map(({ agent }) => agent);
+  }
+
   /** A node is gone: nobody is there any more. Who was. */
   leave(node: Did): readonly string[] {
     const gone = [...this.#places.values()].filter((place) => place.node === node).map(({ name }) => name);

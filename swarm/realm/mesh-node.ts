@@ -109,6 +109,7 @@ export class MeshNode implements AsyncDisposable {
       members: [...members].filter((did) => did !== realm.did),
       revocations: parts.revocations ?? NO_REVOCATIONS,
       onLost: (did) => link.lose(did),
+      onReturned: (did) => link.regain(did),
       ...(parts.beatEveryMs === undefined ? {} : { everyMs: parts.beatEveryMs }),
     });
     const elsewhere = new RosterRemote(link, realm, (agent) => contractOf(agent)?.name, clock);

@@ -25,6 +25,7 @@ class Living {
   readonly node: SealingNode;
   readonly did: Did;
   readonly lost: Did[] = [];
+  readonly returned: Did[] = [];
   readonly revocations: (readonly [Did, RevocationHead])[] = [];
   readonly #net: Net;
   #life: Life | undefined;
@@ -48,6 +49,7 @@ class Living {
       load: () => ({ agents: 2, mailbox: 3, turn: 40 }),
       revocations: { ...NO_REVOCATIONS, beat: (node, head) => void this.revocations.push([node, head]) },
       onLost: (node) => void this.lost.push(node),
+      onReturned: (node) => void this.returned.push(node),
     });
     this.#life = { signs, log, transport };
     void this.#listen(transport, signs);
@@ -144,6 +146,7 @@ test('a life that goes on after it was given up has returned (H3)', async () => 
   net.wire = () => [0];
   await net.pass(6_000);
   expect(a.recorded).toEqual(['peer.suspected seen silent', 'peer.died silent', 'peer.returned death']);
+  expect([a.lost, a.returned]).toEqual([[b.did], [b.did]]);
 });
 
 test('whose own carrier is away blames nobody for the silence', async () => {

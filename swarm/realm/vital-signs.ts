@@ -55,6 +55,8 @@ export type VitalSignsParts = {
   readonly revocations: RevocationPort;
   /** A node is dead, or has left: its agents are out of reach. */
   readonly onLost: (node: Did) => void;
+  /** The same life of it goes on, with its agents. */
+  readonly onReturned: (node: Did) => void;
   readonly everyMs?: number;
 };
 
@@ -202,7 +204,10 @@ export class VitalSigns {
     const events = news.flatMap((item) => vitalEvent(item, notice) ?? []);
     const act = async (): Promise<void> => {
       await this.#recorder.record(events);
-      for (const item of news) if (item.type === 'died') this.#onDeath(item);
+      for (const item of news) {
+        if (item.type === 'died') this.#onDeath(item);
+        else if (item.type === 'returned') this.#parts.onReturned(item.node);
+      }
     };
     this.#acting = this.#acting.then(act).catch((error: unknown) => this.#failed.reject(error));
   }
