@@ -23,13 +23,18 @@ test('G1: two roots at one size contradict each other, from one node about one l
   expect(heads.hear(one, aHead(5)).ok).toBe(true);
 });
 
-test('G2: an older head may arrive later in an envelope, and not in a handshake', () => {
+test('G2: a node begins a life with no less than it stated before, whichever handshake is heard first', () => {
   const heads = new Heads();
+  expect(heads.meet(one, aHead(7), 'first life').ok).toBe(true);
   heads.hear(one, aHead(9));
-  expect(heads.hear(one, aHead(7)).ok).toBe(true);
-  expect(heads.hear(one, aHead(8), true)).toEqual({ ok: false, error: { heard: aHead(9), said: aHead(8) } });
-  expect(heads.hear(one, aHead(9), true).ok).toBe(true);
-  expect(heads.hear(one, aHead(10), true).ok).toBe(true);
+  expect(heads.hear(one, aHead(8)).ok).toBe(true);
+  expect(heads.meet(one, aHead(8), 'first life').ok).toBe(true);
+  expect(heads.meet(one, aHead(6), 'first life').ok).toBe(false);
+  expect(heads.meet(one, aHead(8), 'second life')).toEqual({ ok: false, error: { heard: aHead(9), said: aHead(8) } });
+  heads.hear(one, aHead(12));
+  expect(heads.meet(one, aHead(8), 'second life').ok).toBe(false);
+  expect(heads.meet(one, aHead(9), 'second life').ok).toBe(true);
+  expect(heads.meet(one, aHead(12, 'another'), 'second life').ok).toBe(false);
 });
 
 test('the newest head of each log is due once a second, and only when the log has grown', () => {
@@ -51,7 +56,7 @@ test('what the log holds already is compared with, and not due', () => {
   heads.recall(one, aHead(6));
   expect(heads.due(NOW)).toEqual([]);
   expect(heads.hear(one, aHead(6, 'another')).ok).toBe(false);
-  expect(heads.hear(one, aHead(5), true).ok).toBe(false);
+  expect(heads.meet(one, aHead(5), 'a life').ok).toBe(false);
 });
 
 test('what is kept of one log is bounded', () => {

@@ -4,8 +4,9 @@
  * it was put back.
  *
  * G1. Heads are kept by node and origin: nobody can contradict for another.
- * G2. A head in a handshake is of now, so it must not be smaller than one heard before. A head in an envelope is of when its
- *     message was written, which may be before others that have arrived; only its root is compared.
+ * G2. A head is of when its message was written, which may be before others that have arrived; only its root is compared.
+ *     But what a node stated in one life was on its disk, so it begins the next with no less: what is stated in a handshake
+ *     must not be smaller than what was heard before that life's first one. Within a life, handshakes cross, too.
  */
 import type { Did } from '../../runtime/codec/did.ts';
 import type { DigestText } from '../../runtime/codec/record.ts';
@@ -24,19 +25,33 @@ type Line = {
   newest: LogHead;
   /** Roots by size, oldest heard first. */
   readonly roots: Map<number, DigestText>;
+  /** By the boot epochs of the last lives: what had been heard when each began (G2). */
+  readonly floors: Map<string, LogHead>;
   recorded: number;
   recordedAt: Millis;
 };
 
+/** A handshake of the life before last would have to be older than it may be. */
+const LIVES_KEPT_MAX = 4;
+
 export class Heads {
   readonly #lines = new Map<string, Line>();
 
-  /** Compares and keeps a head. `isOfNow`: said in a handshake (G2). */
-  hear(node: Did, said: LogHead, isOfNow = false): Result<true, Contradiction> {
+  /** Compares and keeps a head that was said in a handshake, in the life of this boot epoch (G2). */
+  meet(node: Did, said: LogHead, epoch: string): Result<true, Contradiction> {
+    const { floors, newest } = this.#line(node, said);
+    const floor = floors.get(epoch) ?? newest;
+    floors.set(epoch, floor);
+    const [oldest] = floors.keys();
+    if (floors.size > LIVES_KEPT_MAX && oldest !== undefined) floors.delete(oldest);
+    return said.size < floor.size ? err({ heard: floor, said }) : this.hear(node, said);
+  }
+
+  /** Compares and keeps a head. */
+  hear(node: Did, said: LogHead): Result<true, Contradiction> {
     const line = this.#line(node, said);
     const root = line.roots.get(said.size);
     if (root !== undefined && root !== said.root) return err({ heard: { ...said, root }, said });
-    if (isOfNow && said.size < line.newest.size) return err({ heard: line.newest, said });
     if (root !== undefined) return ok(true);
     line.roots.set(said.size, said.root);
     const [oldest] = line.roots.keys();
@@ -68,7 +83,7 @@ export class Heads {
     const known = this.#lines.get(key);
     if (known !== undefined) return known;
     const roots = new Map([[said.size, said.root]]);
-    const line: Line = { node, newest: said, roots, recorded: -1, recordedAt: 0 as Millis };
+    const line: Line = { node, newest: said, roots, floors: new Map(), recorded: -1, recordedAt: 0 as Millis };
     this.#lines.set(key, line);
     const [oldest] = this.#lines.keys();
     if (this.#lines.size > 2 * PEERS_MAX && oldest !== undefined) this.#lines.delete(oldest);
