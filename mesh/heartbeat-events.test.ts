@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import type { Did } from '../runtime/codec/did.ts';
+import { parseDid } from '../runtime/codec/did.ts';
 import type { JsonValue } from '../runtime/codec/json.ts';
+import { unwrap } from '../runtime/core/result.ts';
 import type { Death } from './death.ts';
 import { VITAL_EVENT_TYPES, type VitalEvents, vitalEvent } from './heartbeat-events.ts';
 import type { PeerNews } from './heartbeat-peers.ts';
@@ -14,7 +15,7 @@ const golden = JSON.parse(readFileSync(new URL('golden/heartbeat-events.json', i
 };
 
 const { node, epoch, by } = golden['peer.suspected'][1];
-const notice: Death = { at: NOW, by: by as Did, cause: 'exited', epoch, node };
+const notice: Death = { at: NOW, by: unwrap(parseDid(by ?? ''), 'a DID'), cause: 'exited', epoch, node };
 
 test.each<[string, PeerNews, Death | undefined]>([
   ['peer.suspected', { type: 'suspected', node, epoch }, notice],

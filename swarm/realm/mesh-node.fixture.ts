@@ -23,6 +23,8 @@ import { brokerOperators, brokerUsers, openRealmNode, provisionRealm } from './r
 
 const Ended = z.object({ agent: z.string(), instance: z.int(), why: z.string() });
 
+const forever = new AbortController().signal;
+
 /** It is told numbers, tells others some, and hears when another ends. */
 export const Clerk = contract('clerk', {
   messages: {
@@ -36,12 +38,14 @@ export const Clerk = contract('clerk', {
   events: { Put: z.object({ n: z.int() }), Ended },
 });
 
-export const clerk = implement(Clerk, {
+const clerk = implement(Clerk, {
   state: () => ({}),
   evolve: { Put: (state) => state, Ended: (state) => state },
   on: {
     put: ({ n }, ctx) => ctx.emit('Put', { n }),
-    pass: ({ to, n }, ctx) => ctx.tell(refTo(Clerk, to)).put({ n }, { retryFor: '10m' }),
+    pass({ to, n }, ctx) {
+      ctx.tell(refTo(Clerk, to)).put({ n }, { retryFor: '10m' });
+    },
     follow: ({ agent }, ctx) => ctx.watch(agent, 'ended'),
     ended: (ended, ctx) => ctx.emit('Ended', ended),
     double: ({ n }) => 2 * n,
@@ -76,7 +80,7 @@ export class RealmOfTest implements AsyncDisposable {
     const logins = { users: brokerUsers(roster), operators: brokerOperators(roster) };
     const binary = await findBroker(searchPath);
     const options = { binary, realm: roster.realm, ...logins, jetStreamDirectory: join(path, 'streams') };
-    const broker = stack.use(await spawnBroker(options, systemClock, AbortSignal.timeout(30_000)));
+    const broker = stack.use(await spawnBroker(options, systemClock, forever));
     return new RealmOfTest(folder, broker, stack);
   }
 
@@ -96,7 +100,7 @@ export class RealmOfTest implements AsyncDisposable {
         ...{ contracts: [Clerk], contractOf: () => Clerk, hosts: inlineHosts([clerk]) },
         ...{ realm: openRealmNode(this.folder, name), beatEveryMs: 100, ...over },
       },
-      AbortSignal.timeout(30_000),
+      forever,
     );
     await node.agents.spawn(Clerk, `clerk/${name}`);
     let isOver = false;

@@ -11,8 +11,11 @@ import type { EventLog } from '../../runtime/log/event-log.ts';
 import { Clerk, RealmOfTest, type Running, recorded, until } from './mesh-node.fixture.ts';
 import { readRoster } from './realm-folder.ts';
 
-const didOf = (realm: RealmOfTest, name: string): Did =>
-  readRoster(realm.folder).nodes.find((node) => node.name === name)?.did ?? 'did:key:none';
+function didOf({ folder }: RealmOfTest, name: string): Did {
+  const found = readRoster(folder).nodes.find((node) => node.name === name);
+  if (found === undefined) throw new Error(`expected a node ${name}`);
+  return found.did;
+}
 
 /** What is on record of a node's life and death, in short. */
 function story(log: EventLog, of: Did): readonly string[] {
