@@ -43,8 +43,8 @@ const clerk = implement(Clerk, {
   evolve: { Put: (state) => state, Ended: (state) => state },
   on: {
     put: ({ n }, ctx) => ctx.emit('Put', { n }),
-    pass({ to, n }, ctx) {
-      ctx.tell(refTo(Clerk, to)).put({ n }, { retryFor: '10m' });
+    async pass({ to, n }, ctx) {
+      await ctx.tell(refTo(Clerk, to)).put({ n }, { retryFor: '10m' });
     },
     follow: ({ agent }, ctx) => ctx.watch(agent, 'ended'),
     ended: (ended, ctx) => ctx.emit('Ended', ended),
