@@ -7,7 +7,12 @@
  * V3. Without a bundle nothing is allowed.
  * V4. A record of a decision says what it was made from: the moment, the ring, the trust and its index, the bundle. The
  *     bundle's bytes are in the log, too (`policy/policy-journal.ts`), so the log alone is enough to decide again.
+ * V5. Where there is an authority, rings follow the folded trust: what its own deeds, its sponsor and an endorsement make of
+ *     an agent. `trust show` finds the very score that a decision has on record, given its index.
  */
+import { advance, NO_TRUST } from '../mesh/trust/projection.ts';
+import type { Scored } from '../mesh/trust/score.ts';
+import { agentScored } from '../mesh/trust/trust.ts';
 import type { Bundle } from '../policies/bundle/bundle.ts';
 import { RateBuckets } from '../policies/gate/buckets.ts';
 import type { JsonValue } from '../runtime/codec/json.ts';
@@ -26,6 +31,7 @@ import { type AgentEndorsed, RING_EVENTS, type RingMoved } from '../runtime/kern
 import { type ActKind, isViolation, type RingChange, Rings } from '../runtime/kernel/rings.ts';
 import type { EventLog } from '../runtime/log/event-log.ts';
 import { jsonOf } from '../runtime/log/upcast.ts';
+import type { NodeAuthority } from './authority/node-authority.ts';
 import { hostGate, type Standing } from './policy/host-gate.ts';
 import { PolicyJournal } from './policy/policy-journal.ts';
 import { factsNow } from './policy/recorded-decisions.ts';
@@ -37,6 +43,8 @@ export type GovernanceParts = {
   /** The bundle in force; asked for at every decision. */
   readonly bundle: () => Bundle | undefined;
   readonly endorsements?: readonly Endorsement[];
+  /** What agents were given, and how far they are trusted; default: they need no delegation, and everybody stays new. */
+  readonly authority?: NodeAuthority;
 };
 
 export type Governance = {
@@ -55,7 +63,7 @@ export type Governance = {
 
 /** The gates of a node. */
 export function govern(parts: GovernanceParts): Governance {
-  const { log, clock, endorsements = [] } = parts;
+  const { log, clock, endorsements = [], authority } = parts;
   let writing: Promise<unknown> = Promise.resolve();
   let isLive = false;
   const policies = new PolicyJournal(log);
@@ -77,8 +85,16 @@ export function govern(parts: GovernanceParts): Governance {
     writing = Promise.allSettled([writing, log.append([{ stream, expected: 'any', events: [event] }])]);
   };
   const listeners: ((agent: string) => void)[] = [];
+  let lived = NO_TRUST; // while the log is folded: trust as it was then
+  const scoredOf = (agent: string, at: Millis): Scored | undefined =>
+    isLive ? authority?.trust.scoredOf(agent, at) : agentScored({ state: lived, node: log.did, agent, at });
+  const trusted = {
+    scoreOf: (agent: string, at: Millis) => scoredOf(agent, at)?.score ?? 0,
+    limitOf: (agent: string, at: Millis) => scoredOf(agent, at)?.limit ?? 0,
+  };
   const rings = new Rings({
     endorsements,
+    ...(authority === undefined ? {} : trusted), // V5
     kindOf: (action) => kindOf(action, inForce()),
     onChange: (change) => {
       if (!isLive) return;
@@ -91,6 +107,7 @@ export function govern(parts: GovernanceParts): Governance {
   const facts = factsNow(log);
   const told = new Map<string, Ring>(); // where the log last says that an agent stands
   for (const past of log.read()) {
+    if (authority !== undefined) lived = advance(lived, past, log).state;
     relive(rings, past, log); // V1
     reliveRates(past, log, budget, buckets);
     if (past.type === RING_EVENTS.promoted || past.type === RING_EVENTS.demoted) {
@@ -106,7 +123,9 @@ export function govern(parts: GovernanceParts): Governance {
     record(agent, RING_EVENTS[to > from ? 'demoted' : 'promoted'], { agent, from, to, score }); // V2
   }
   for (const { agent, ring, trustFloor, expiresAt } of endorsements) {
-    const payload = { agent, ring, trust_floor: trustFloor, expires_at: expiresAt };
+    const did = authority?.didOf(agent);
+    const floor = { agent, ring, trust_floor: trustFloor, expires_at: expiresAt };
+    const payload = did === undefined ? floor : { ...floor, did };
     record(agent, RING_EVENTS.endorsed, payload, eventIdOf('endorsed', agent, ring, trustFloor, expiresAt));
   }
   inForce();
@@ -127,16 +146,17 @@ export function govern(parts: GovernanceParts): Governance {
       if (lifted.ok) record(elevation.agent, RING_EVENTS.elevated, elevation);
       return lifted;
     },
-    epochs: () => ({ trust: rings.epoch, revocation: 0, kill: 0 }),
+    epochs: () => ({ trust: rings.epoch, revocation: authority?.revocations.epoch ?? 0, kill: 0 }),
     gates: {
       ring: rings.gate(),
       budget,
+      ...(authority === undefined ? {} : { delegation: authority.gate }),
       policy: Object.assign(
         hostGate(inForce, standingOf, () => facts(inForce()), buckets),
         { basis },
       ), // V4
     },
-    recorded: async () => void (await Promise.all([writing, policies.recorded()])),
+    recorded: async () => void (await Promise.all([writing, policies.recorded(), authority?.recorded()])),
   };
 }
 

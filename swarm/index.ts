@@ -1,6 +1,9 @@
 /** `ringmesh`: what a swarm is put together from. */
 
 export type { Endorsement, Ring } from '../runtime/kernel/ring.ts';
+// Authority: what agents were given, what was taken back, how far they are trusted
+export { NodeAuthority, type NodeAuthorityParts } from './authority/node-authority.ts';
+export { Operator, type RootGrant } from './authority/operator.ts';
 // A broker for the nodes of this machine
 export { type BrokerBinary, findBroker } from './broker/find-broker.ts';
 export { type Broker, type SpawnOptions, spawnBroker } from './broker/spawn-broker.ts';

@@ -213,10 +213,12 @@ function withHosted(roster: Roster, stream: string, hosted: Hosted): Roster {
 }
 
 function endorsed(roster: Roster, { actor, wallMs: at }: LogRecord, said: Members): Reading {
-  const { agent, trust_floor: floor, expires_at: expiresAt } = said;
-  if (typeof agent !== 'string' || !isScore(floor) || !Number.isSafeInteger(expiresAt)) return { roster };
-  const subject = agent.startsWith('did:')
-    ? subjectOfDid(roster, agent)
+  const { agent, did = agent, trust_floor: floor, expires_at: expiresAt } = said;
+  if (typeof agent !== 'string' || typeof did !== 'string' || !isScore(floor) || !Number.isSafeInteger(expiresAt)) {
+    return { roster };
+  }
+  const subject = did.startsWith('did:')
+    ? subjectOfDid(roster, did)
     : (take(roster.hosted, agent)?.subject ?? subjectOf(agent, actor));
   return { roster, evidence: { type: 'endorsed', subject, floor, expiresAt: expiresAt as number, at } };
 }

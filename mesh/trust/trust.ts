@@ -56,7 +56,12 @@ export class Trust {
 
   /** For rings: the score of an agent that this node hosts, all its work together. */
   scoreOf(agent: string, at: Millis): number {
-    return agentScore({ state: this.state, node: this.#log.did, agent, at });
+    return this.scoredOf(agent, at).score;
+  }
+
+  /** The same, with what it was made of. */
+  scoredOf(agent: string, at: Millis): Scored {
+    return agentScored({ state: this.state, node: this.#log.did, agent, at });
   }
 
   /** Whether somebody is trusted enough. `trust.unsponsored` · `trust.too_low` · `trust.too_exposed` */
@@ -105,15 +110,21 @@ export class Trust {
 }
 
 /** The score of an agent that a node hosts, in any state of the fold: what rings were told when they are folded again. */
-export function agentScore(asked: {
+export function agentScore(asked: AgentAsked): number {
+  return agentScored(asked).score;
+}
+
+export type AgentAsked = {
   readonly state: TrustState;
   /** The DID of the node's log. */
   readonly node: Did;
   readonly agent: string;
   readonly at: Millis;
-}): number {
-  const { state, node, agent, at } = asked;
-  return score(state.ledger, { subject: subjectOfAgent(state, agent, node), at }).score;
+};
+
+/** The same, with what it was made of. */
+export function agentScored({ state, node, agent, at }: AgentAsked): Scored {
+  return score(state.ledger, { subject: subjectOfAgent(state, agent, node), at });
 }
 
 /** Whom it is about, as of which state, and what it has under way here. */

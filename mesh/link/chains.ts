@@ -1,0 +1,16 @@
+/** What a link asks of whoever knows the delegations of its node. */
+import type { Outgoing } from '../../runtime/actor/remote.ts';
+import type { Did } from '../../runtime/codec/did.ts';
+import type { Millis } from '../../runtime/core/brand.ts';
+import type { Refusal } from '../../runtime/core/result.ts';
+import type { Admitted } from '../admit.ts';
+import type { Delegation } from '../delegation/delegation.ts';
+
+export type Chains = {
+  /** Chains, root first, of which the node of the receiver `to` must know before it gets the message. */
+  readonly toShow: (message: Outgoing, to: Did) => readonly (readonly Delegation[])[];
+  /** Takes in what another node shows (`DELEGATIONS_MEDIA`); what was refused. Resolves when it can be used. */
+  readonly learn: (content: Uint8Array, at: Millis) => Promise<readonly Refusal[]>;
+  /** Has the message's chain pay for it, in the tick in which it is handed over; or says why it cannot. */
+  readonly obey: (admitted: Admitted, at: Millis) => Refusal | undefined;
+};
