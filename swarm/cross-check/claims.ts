@@ -133,7 +133,7 @@ function gatherAction(log: History, record: LogRecord, claims: Claims, asked: Ma
     const remote = asked.get(key);
     if (remote === undefined) return;
     if (status === 'ok') claims.confirmed.set(remote, index);
-    if (status !== 'unknown') claims.over.add(remote);
+    claims.over.add(remote);
   }
 }
 
