@@ -4,6 +4,7 @@ import { CodedError, hasCode } from '../../runtime/core/errors.ts';
 import { version } from '../version.ts';
 import { chaosGroup } from './chaos/group.ts';
 import { delegationGroup } from './delegation/group.ts';
+import { doctorCommand } from './doctor/group.ts';
 import { EXIT_CODES } from './exit-code.ts';
 import { explainCommand } from './explain/group.ts';
 import { keysGroup } from './keys/group.ts';
@@ -20,6 +21,7 @@ import { trustGroup } from './trust/group.ts';
 const GROUPS: readonly ((program: Command, shell: Shell) => void)[] = [
   chaosGroup,
   delegationGroup,
+  doctorCommand,
   explainCommand,
   keysGroup,
   logGroup,
