@@ -14,15 +14,17 @@ import { type LinkParts, type LinkStats, MeshLink } from '../../mesh/link/link.t
 import { answerDiscovery } from '../../mesh/nats-discovery.ts';
 import { natsMailbox } from '../../mesh/nats-mailbox.ts';
 import { connectNats, type NatsTransport } from '../../mesh/nats-transport.ts';
-import { nodeToken } from '../../mesh/subject.ts';
+import { ALL, nodeToken } from '../../mesh/subject.ts';
 import type { Contract } from '../../runtime/actor/contract.ts';
 import { AgentNode } from '../../runtime/actor/node.ts';
 import type { NodeParts } from '../../runtime/actor/node-parts.ts';
 import type { Receiver } from '../../runtime/actor/remote.ts';
 import type { Did } from '../../runtime/codec/did.ts';
 import { toBase64url } from '../../runtime/core/bytes.ts';
+import { hasCode } from '../../runtime/core/errors.ts';
 import { nextTurn } from '../../runtime/core/system.ts';
 import type { Outcome } from '../../runtime/kernel/outcome.ts';
+import type { NodeAuthority } from '../authority/node-authority.ts';
 import type { Governance } from '../governance.ts';
 import { version } from '../version.ts';
 import { FolderIdentities } from './identities.ts';
@@ -44,7 +46,10 @@ export type MeshNodeParts = Pick<
   /** What the agents of the realm answer, by the agent's name. */
   readonly contractOf: (agent: string) => Contract | undefined;
   readonly checks?: LinkParts['checks'];
-  /** What is revoked; default: nothing, ever. */
+  /** What its agents were given, what was taken back, how far others are trusted: every message then names its chain, and
+   *  agents can delegate. Default: nobody asks. */
+  readonly authority?: NodeAuthority;
+  /** What is revoked; default: what the authority knows. */
   readonly revocations?: RevocationPort;
   /** Leaves letters for nodes that are away, where the broker keeps mailboxes (`ringmesh mesh mailboxes`); default: no. */
   readonly mailboxes?: boolean;
@@ -79,7 +84,7 @@ export class MeshNode implements AsyncDisposable {
 
   /** @throws {CodedError} `transport.*` · `key.*` · the signal's reason */
   static async open(parts: MeshNodeParts, signal: AbortSignal): Promise<MeshNode> {
-    const { realm, servers, governance, contractOf, clock, random, log, checks = [] } = parts;
+    const { realm, servers, governance, contractOf, clock, random, log, checks = [], authority } = parts;
     const { roster, node, login } = realm;
     const own = { realm: roster.realm, self: nodeToken(realm.did) };
     const transport = await connectNats({ servers, ...own, login, clock, random }, signal);
@@ -87,14 +92,26 @@ export class MeshNode implements AsyncDisposable {
     const identities = new FolderIdentities(realm.agents, contractOf, clock);
     const sealing = { pair: node, epoch: random.bytes(8) as Epoch };
     const rule = new RosterRule(roster);
+    const names = new Map([...realm.agents.keys()].map((agent) => [identities.didOf(wireName(agent)), agent]));
+    const asked = authority?.linkParts((agent) => contractOf(names.get(agent) ?? ''));
     const link = new MeshLink({
       node: sealing,
-      ...{ transport, log, identities, clock, random, nextTurn, checks: [rule.check, ...checks] },
+      ...{
+        transport,
+        log,
+        identities,
+        clock,
+        random,
+        nextTurn,
+        checks: [rule.check, ...(asked?.checks ?? []), ...checks],
+      },
+      ...(asked === undefined ? {} : { directory: asked.directory, chains: asked.chains }),
       mayMeet: (did) => members.has(did), // M1
       mayHost: (at, agent) => rule.mayHost(at, agent),
       isFollowed: (did) => signs.isFollowed(did), // M4
       other: ({ lane, bytes, from }) => {
         if (lane === 'beat') signs.hear(bytes, from);
+        else if (lane === 'revoke') authority?.hearRevocations(bytes);
       },
     });
     const served = { asks: 0, refused: 0 };
@@ -107,7 +124,7 @@ export class MeshNode implements AsyncDisposable {
       ...{ node: sealing, transport, log, clock, random, load: loadNow },
       hasCarrier: () => transport.link.connection !== undefined,
       members: [...members].filter((did) => did !== realm.did),
-      revocations: parts.revocations ?? NO_REVOCATIONS,
+      revocations: parts.revocations ?? authority?.heartbeat ?? NO_REVOCATIONS,
       onLost: (did) => link.lose(did),
       onReturned: (did) => link.regain(did),
       ...(parts.beatEveryMs === undefined ? {} : { everyMs: parts.beatEveryMs }),
@@ -117,6 +134,7 @@ export class MeshNode implements AsyncDisposable {
     const receiver = receiverOf(() => agents, elsewhere, served);
     const postbox = parts.mailboxes === true ? openPostbox() : undefined;
     link.start(receiver, []); // M2
+    authority?.sendRevocationsBy((content) => sendToAll(transport, content));
     signs.start();
     const back = (): void => {
       signs.beat();
@@ -125,6 +143,7 @@ export class MeshNode implements AsyncDisposable {
     transport.link.attach({ subscribe: () => undefined, back });
     agents = AgentNode.open({
       ...parts,
+      tools: [...(parts.tools ?? []), ...(authority === undefined ? [] : [authority.tool])],
       gates: governance.gates,
       epochs: governance.epochs,
       remote: postbox ?? elsewhere,
@@ -187,6 +206,14 @@ export class MeshNode implements AsyncDisposable {
 
 const LINK_STOP_MS = 2_000;
 const NOT_YET_MS = 200;
+
+function sendToAll(transport: NatsTransport, content: Uint8Array): void {
+  try {
+    transport.send('revoke', ALL, content);
+  } catch (error) {
+    if (!hasCode(error, 'transport.closed')) throw error; // heartbeats tell the others what they lack
+  }
+}
 
 /** The agents, as soon as there are any (M2). Counts what they are asked. */
 function receiverOf(
