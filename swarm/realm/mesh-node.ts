@@ -94,17 +94,10 @@ export class MeshNode implements AsyncDisposable {
     const rule = new RosterRule(roster);
     const names = new Map([...realm.agents.keys()].map((agent) => [identities.didOf(wireName(agent)), agent]));
     const asked = authority?.linkParts((agent) => contractOf(names.get(agent) ?? ''));
+    const every = [rule.check, ...(asked?.checks ?? []), ...checks];
     const link = new MeshLink({
       node: sealing,
-      ...{
-        transport,
-        log,
-        identities,
-        clock,
-        random,
-        nextTurn,
-        checks: [rule.check, ...(asked?.checks ?? []), ...checks],
-      },
+      ...{ transport, log, identities, clock, random, nextTurn, checks: every },
       ...(asked === undefined ? {} : { directory: asked.directory, chains: asked.chains }),
       mayMeet: (did) => members.has(did), // M1
       mayHost: (at, agent) => rule.mayHost(at, agent),
@@ -164,7 +157,7 @@ export class MeshNode implements AsyncDisposable {
       const { directory } = link;
       const letters = new Letters({
         ...{ mailbox, realm, node: sealing, identities, contractOf, directory, receiver, log, clock, random },
-        checks: [rule.check, ...checks],
+        checks: every,
       });
       const isHeard = (agent: string): boolean => link.find(wireName(agent)) !== undefined;
       return new Postbox({ letters, remote: elsewhere, isHeard, clock, awayMs: parts.awayMs });
