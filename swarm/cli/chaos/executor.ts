@@ -1,4 +1,4 @@
-/** Programs of an experiment: each the leader of a process group of its own, so that all it has started ends with it. */
+/** Programs of an experiment: each leads a process group, so that it can be ended with all that it has started. */
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { delimiter, dirname } from 'node:path';

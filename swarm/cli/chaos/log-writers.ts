@@ -23,8 +23,8 @@ const SEEN_MS_MAX = 10_000;
 
 export class LogWriters implements Nodes, AsyncDisposable {
   readonly #ports: { readonly clock: Clock; readonly identity: ProcessIdentity };
-  /** By log. */
-  readonly #stopped = new Map<string, ProcessIdentity>();
+  /** By log: who stands still, and what lets it go on later. */
+  readonly #stopped = new Map<string, { readonly node: ProcessIdentity; readonly waker: Disposable }>();
 
   constructor(ports: { readonly clock: Clock; readonly identity: ProcessIdentity }) {
     this.#ports = ports;
@@ -52,23 +52,28 @@ export class LogWriters implements Nodes, AsyncDisposable {
 
   async stop(log: string, forMs: number): Promise<FaultOutput> {
     const node = await this.#nodeOf(log);
-    wakeLater(node, forMs); // N3: before it stops
-    this.#stopped.set(log, node);
+    const waker = wakeLater(node, forMs); // N3: before it stops
+    this.#stopped.get(log)?.waker[Symbol.dispose]();
+    this.#stopped.set(log, { node, waker });
     this.#send(node, 'SIGSTOP');
     await this.#until(async () => (await stateOf(node)) === 'T', `process ${node.pid} to stand still`);
     return { pid: node.pid };
   }
 
   async resume(log: string): Promise<FaultOutput> {
-    const node = this.#stopped.get(log) ?? (await this.#nodeOf(log));
+    const node = this.#stopped.get(log)?.node ?? (await this.#nodeOf(log));
     this.#send(node, 'SIGCONT');
     await this.#until(async () => (await stateOf(node)) !== 'T', `process ${node.pid} to go on`);
+    this.#stopped.get(log)?.waker[Symbol.dispose]();
     this.#stopped.delete(log);
     return { pid: node.pid };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const node of this.#stopped.values()) if (!this.#isGone(node)) process.kill(node.pid, 'SIGCONT');
+    for (const { node, waker } of this.#stopped.values()) {
+      if (!(await this.#isGone(node))) process.kill(node.pid, 'SIGCONT');
+      waker[Symbol.dispose]();
+    }
     this.#stopped.clear();
   }
 
@@ -85,8 +90,9 @@ export class LogWriters implements Nodes, AsyncDisposable {
     process.kill(node.pid, signal);
   }
 
-  #isGone(node: ProcessIdentity): boolean {
-    return liveness(node, this.#ports.identity) === 'dead';
+  /** Whether it has ended: one that its parent has not asked about yet (a zombie) has, too. */
+  async #isGone(node: ProcessIdentity): Promise<boolean> {
+    return liveness(node, this.#ports.identity) === 'dead' || (await stateOf(node)) === 'Z';
   }
 
   async #until(isSo: () => boolean | Promise<boolean>, what: string): Promise<void> {
@@ -120,7 +126,7 @@ function noNode(what: string, found: string): CodedError {
   return new CodedError('chaos.no_node', `expected a running node at ${what}, found ${found}`);
 }
 
-/** `T` while it stands still (proc_pid_stat(5), field 3). */
+/** `T` while it stands still, `Z` once it has ended and nobody has asked (proc_pid_stat(5), field 3). */
 async function stateOf({ pid }: ProcessIdentity): Promise<string | undefined> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
@@ -132,8 +138,13 @@ async function stateOf({ pid }: ProcessIdentity): Promise<string | undefined> {
 }
 
 /** A process that outlives this one, and only lets the other go on. */
-function wakeLater({ pid }: ProcessIdentity, afterMs: number): void {
+function wakeLater({ pid }: ProcessIdentity, afterMs: number): Disposable {
   const script = 'sleep "$1"; kill -CONT "$2"';
   const options = { detached: true, stdio: 'ignore' } as const;
-  spawn('/bin/sh', ['-c', script, 'sh', String(afterMs / 1_000), String(pid)], options).unref();
+  const waker = spawn('/bin/sh', ['-c', script, 'sh', String(afterMs / 1_000), String(pid)], options);
+  waker.unref();
+  const end = (): void => {
+    if (waker.pid !== undefined && waker.exitCode === null) process.kill(-waker.pid, 'SIGTERM'); // and its sleep
+  };
+  return { [Symbol.dispose]: end };
 }

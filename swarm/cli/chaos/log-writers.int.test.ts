@@ -1,0 +1,151 @@
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { systemClock, thisProcess } from '../../../runtime/core/system.ts';
+import { leavePen } from '../../../runtime/log/scratch-log.fixture.ts';
+import { type Desk, desk, ended, lines, linesFrom, withLog } from '../command.fixture.ts';
+import { LogWriters } from './log-writers.ts';
+
+const LONG_MS = 600_000;
+
+/** A process that writes a log, as a node does, until its input ends. */
+async function writer(at: Desk): Promise<ChildProcessWithoutNullStreams> {
+  at.run(['log', 'init', 'log']); // not in this process, which may be reading already
+  const child = at.start(['log', 'append', 'log']);
+  child.stdin.write(lines(1));
+  await linesFrom(child, 1);
+  return child;
+}
+
+function logWriters(): LogWriters {
+  return new LogWriters({ clock: systemClock, identity: thisProcess() });
+}
+
+/** proc_pid_stat(5), field 3. */
+function stateOf({ pid }: { readonly pid?: number | undefined }): string | undefined {
+  return / ([A-Z]) \d+ [^()]*$/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1];
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const look = setInterval(() => isSo() && resolve(), 20);
+  await promise.finally(() => clearInterval(look));
+}
+
+describe('the process that writes a log', () => {
+  test('N2: is gone when it was killed', async () => {
+    using at = desk();
+    const child = await writer(at);
+    const end = ended(child);
+    await using nodes = logWriters();
+
+    expect(await nodes.kill(join(at.path, 'log'))).toEqual({ pid: child.pid });
+    expect(await end).toMatchObject({ signal: 'SIGKILL' });
+    await expect(nodes.kill(join(at.path, 'log'))).rejects.toMatchObject({
+      code: 'chaos.no_node',
+      message: expect.stringContaining('dead'),
+    });
+  });
+
+  test('N2: stands still when it was stopped, and goes on when it may', async () => {
+    using at = desk();
+    const child = await writer(at);
+    await using nodes = logWriters();
+    const states = [];
+    await nodes.stop(join(at.path, 'log'), LONG_MS);
+    states.push(stateOf(child));
+    await nodes.resume(join(at.path, 'log'));
+    states.push(stateOf(child));
+    child.stdin.end(lines(1, 1));
+
+    expect(states).toEqual(['T', expect.stringMatching(/[SR]/)]);
+    expect(await ended(child)).toMatchObject({ status: 0, stdout: expect.stringContaining('"index":') });
+  });
+
+  test('N3: goes on by itself when its time is over', async () => {
+    using at = desk();
+    const child = await writer(at);
+    await using nodes = logWriters();
+    await nodes.stop(join(at.path, 'log'), 300);
+    await until(() => stateOf(child) !== 'T');
+    child.stdin.end();
+
+    expect(await ended(child)).toMatchObject({ status: 0 });
+  });
+
+  test('N3: goes on when the experiment is over', async () => {
+    using at = desk();
+    const child = await writer(at);
+    const nodes = logWriters();
+    await nodes.stop(join(at.path, 'log'), LONG_MS);
+    await nodes[Symbol.asyncDispose]();
+    await until(() => stateOf(child) !== 'T');
+    child.stdin.end();
+
+    expect(await ended(child)).toMatchObject({ status: 0 });
+  });
+
+  // The process is the one that runs this test: were the signal sent, there would be nothing to report.
+  test.each([
+    ['its pid has another start time', { ...thisProcess(), started: '1' }],
+    ['it ran before the machine was booted', { ...thisProcess(), boot: 'another' }],
+    ['its pid counts in another namespace', { ...thisProcess(), namespace: 'pid:[1]' }],
+    ['it runs on another machine', { ...thisProcess(), host: 'another' }],
+    ['nobody can tell when it started', { ...thisProcess(), started: '' }],
+  ])('N1: gets no signal when %s', async (_, identity) => {
+    using at = desk();
+    await withLog(at, 0);
+    await leavePen(join(at.path, 'log'), identity);
+    await using nodes = logWriters();
+
+    for (const strike of [nodes.kill.bind(nodes), nodes.resume.bind(nodes)]) {
+      await expect(strike(join(at.path, 'log'))).rejects.toMatchObject({ code: 'chaos.no_node' });
+    }
+  });
+
+  test('a log that was closed has none, and one that is not there is not found', async () => {
+    using at = desk();
+    await withLog(at, 1);
+    await using nodes = logWriters();
+
+    await expect(nodes.kill(join(at.path, 'log'))).rejects.toMatchObject({ code: 'chaos.no_node' });
+    await expect(nodes.kill(join(at.path, 'none'))).rejects.toMatchObject({ code: 'log.not_found' });
+  });
+});
+
+describe('a moment', () => {
+  test('is so many events after it was waited for, in a log that may be made meanwhile', async () => {
+    using at = desk();
+    await using nodes = logWriters();
+    const moment = { log: join(at.path, 'log'), event: 'import.recorded', count: 3 };
+    const { signal } = new AbortController();
+    const first = nodes.seen(moment, signal);
+    const child = await writer(at);
+    child.stdin.write(lines(2, 1));
+    await first;
+    await linesFrom(child, 2);
+    let isSeen = false;
+    const second = nodes.seen({ ...moment, count: 2 }, signal).then(() => {
+      isSeen = true;
+    });
+    child.stdin.write(lines(1, 3));
+    await linesFrom(child, 1);
+    const afterOne = isSeen;
+    child.stdin.end(lines(1, 4));
+    await second;
+
+    expect([afterOne, isSeen]).toEqual([false, true]);
+    expect(await ended(child)).toMatchObject({ status: 0 });
+  });
+
+  test('is waited for no longer than anybody wants to know', async () => {
+    using at = desk();
+    await using nodes = logWriters();
+    const over = new AbortController();
+    const waiting = nodes.seen({ log: join(at.path, 'log'), event: 'e', count: 1 }, over.signal);
+    over.abort(new Error('over'));
+
+    await expect(waiting).rejects.toThrow('over');
+  });
+});
