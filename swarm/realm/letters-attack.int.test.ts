@@ -134,6 +134,7 @@ test.each<[string, Partial<Outgoing>, boolean]>([
   ['one to an agent that uses risky tools', { to: 'risky/bob' }, false],
   ['one to an agent of this node', { to: 'tame/ann' }, false],
   ['one to an agent that nobody knows', { to: 'tame/nobody' }, false],
+  ['one that names a delegation', { delegations: ['bafk'] }, false],
   ['one within a call', { chain: ['tame/ann'] }, false],
   ['one whose name no command spells', { name: 'P'.repeat(60) }, false],
 ])('%s may be left: %s (L2)', async (_, over, expected) => {

@@ -4,7 +4,8 @@
  *
  * L1. A letter is a second way and never the only one: the sender keeps the message until the receiver itself has accepted
  *     it. So of each pair of agents the oldest tell that waits is left, and those behind it wait for it, here.
- * L2. Only what does little harm may wait: a tell to an agent whose contract uses no tool above risk class 1.
+ * L2. Only what does little harm may wait: a tell to an agent whose contract uses no tool above risk class 1. What needs a
+ *     delegation does not: a letter names none, shows none and pays for nothing, so whoever asks for one refuses it.
  * L3. A name in a letter means whom the roster means by it, and nobody else.
  * L4. A letter is given up only after its message is durably accepted, or never will be. What is known by its id is accepted
  *     again without being done again: that is for the receiver's log.
@@ -93,11 +94,12 @@ export class Letters {
   }
 
   /** Whether this message, with names as agents have them, may be left at all (L2). */
-  mayLeave({ kind, to, name, chain }: Outgoing): boolean {
+  mayLeave({ kind, to, name, chain, delegations = [] }: Outgoing): boolean {
     const contract = this.#parts.contractOf(to);
     const place = this.#agents.get(wireName(to));
     const isElsewhere = place !== undefined && place.node !== this.#parts.realm.did;
-    return kind === 'tell' && chain.length === 0 && isElsewhere && isTame(contract) && spelled(contract, name);
+    const isBare = kind === 'tell' && chain.length === 0 && delegations.length === 0;
+    return isBare && isElsewhere && isTame(contract) && spelled(contract, name);
   }
 
   /** Leaves it, once however often it is called within two minutes.

@@ -10,6 +10,7 @@ import { systemClock } from '../../runtime/core/system.ts';
 import type { EventLog } from '../../runtime/log/event-log.ts';
 import { Clerk, RealmOfTest, type Running, recorded, until } from './mesh-node.fixture.ts';
 import { readRoster } from './realm-folder.ts';
+import { NO_REVOCATIONS } from './vital-signs.ts';
 
 function didOf({ folder }: RealmOfTest, name: string): Did {
   const found = readRoster(folder).nodes.find((node) => node.name === name);
@@ -68,4 +69,16 @@ test('a node that ends in order is given up at once, and one that is told of is 
   await cid.stop();
   await until('ann knows', () => recorded(ann.log, 'peer.died').length > 0);
   expect(recorded(ann.log, 'peer.died')).toMatchObject([{ node: didOf(realm, 'cid'), why: 'left' }]);
+});
+
+test('what a node knows to be revoked reaches the ports of the others with each heartbeat', async () => {
+  await using realm = await RealmOfTest.open(['ann', 'bob'], process.env['PATH']);
+  const head = { epoch: 3, digest: NO_REVOCATIONS.head().digest };
+  await realm.start('ann', { revocations: { head: () => head, beat: () => undefined } });
+  const heard: unknown[] = [];
+  await realm.start('bob', {
+    revocations: { ...NO_REVOCATIONS, beat: (node, said) => void heard.push({ node, ...said }) },
+  });
+  await until('bob hears ann', () => heard.length > 0);
+  expect(heard[0]).toEqual({ node: didOf(realm, 'ann'), ...head });
 });
