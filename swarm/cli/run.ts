@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { CodedError, hasCode } from '../../runtime/core/errors.ts';
 import { version } from '../version.ts';
 import { chaosGroup } from './chaos/group.ts';
+import { configGroup } from './config/group.ts';
 import { delegationGroup } from './delegation/group.ts';
 import { doctorCommand } from './doctor/group.ts';
 import { EXIT_CODES } from './exit-code.ts';
@@ -15,11 +16,14 @@ import { natsGroup } from './nats/group.ts';
 import { policyGroup } from './policy/group.ts';
 import { formatReport, reportOf } from './report.ts';
 import { Interrupted, type Shell } from './shell.ts';
+import { tailCommand } from './tail/group.ts';
 import { trustGroup } from './trust/group.ts';
+import { upGroup } from './up/group.ts';
 
 /** The groups of commands, in the order of `--help`. A group adds its commands to the program, and loads no command's code. */
 const GROUPS: readonly ((program: Command, shell: Shell) => void)[] = [
   chaosGroup,
+  configGroup,
   delegationGroup,
   doctorCommand,
   explainCommand,
@@ -29,7 +33,9 @@ const GROUPS: readonly ((program: Command, shell: Shell) => void)[] = [
   meshGroup,
   natsGroup,
   policyGroup,
+  tailCommand,
   trustGroup,
+  upGroup,
 ];
 
 /** The exit code, and the signal that ended the run, if one did. Writes to the shell; never throws. */

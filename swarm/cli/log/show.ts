@@ -6,6 +6,7 @@ import type { EventLog } from '../../../runtime/log/event-log.ts';
 import { openReader } from '../../../runtime/log/log-directory.ts';
 import type { Shell } from '../shell.ts';
 import { Table } from '../table.ts';
+import { typeFilter } from '../type-filter.ts';
 import { type BlobReader, eventFacts, payloadText } from './event-facts.ts';
 
 type ShowOptions = {
@@ -38,7 +39,7 @@ const PAGE_EVENTS = 128;
 
 function* selected(log: EventLog, options: ShowOptions): Generator<LogRecord> {
   const { from = 0, to = log.size, limit = Number.POSITIVE_INFINITY } = options;
-  const isWanted = typeFilter(options.type);
+  const isWanted = typeFilter(options.type === undefined ? [] : [options.type]);
   let left = limit;
   if (left === 0) return;
   for (const event of source(log, options, from, to)) {
@@ -56,12 +57,6 @@ function source(log: EventLog, { stream }: ShowOptions, from: number, to: number
   const id = parseStreamId(stream);
   if (!id.ok) throw new CodedError('usage.invalid', `--stream: ${id.error.message}`);
   return log.readStream(id.value);
-}
-
-function typeFilter(type: string | undefined): (type: string) => boolean {
-  if (type === undefined) return () => true;
-  const prefix = type.endsWith('.*') ? type.slice(0, -1) : undefined;
-  return prefix === undefined ? (other) => other === type : (other) => other.startsWith(prefix);
 }
 
 function jsonLines(log: EventLog, { payload }: ShowOptions): (events: readonly LogRecord[]) => string {

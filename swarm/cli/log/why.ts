@@ -1,9 +1,9 @@
-import type { JsonValue } from '../../../runtime/codec/json.ts';
 import type { LogRecord } from '../../../runtime/codec/record.ts';
 import { systemClock } from '../../../runtime/core/system.ts';
 import type { EventLog } from '../../../runtime/log/event-log.ts';
 import { openReader } from '../../../runtime/log/log-directory.ts';
 import { jsonOf } from '../../../runtime/log/upcast.ts';
+import { inWords } from '../event-words.ts';
 import { findEvent } from '../find-event.ts';
 import type { Shell } from '../shell.ts';
 
@@ -40,33 +40,5 @@ function* causes(log: EventLog, from: LogRecord): Generator<LogRecord> {
     const { cause, origin }: LogRecord = record;
     if (cause === undefined || cause.origin !== origin) return;
     [record] = [...log.read(cause.index, cause.index + 1)];
-  }
-}
-
-type Members = { readonly [name: string]: JsonValue };
-
-function inWords({ type, stream, decision }: LogRecord, payload: JsonValue | undefined): string {
-  const who = stream.replace(/^agent\//, '');
-  const said = typeof payload === 'object' && payload !== null && !Array.isArray(payload) ? (payload as Members) : {};
-  const verdict = decision === undefined ? '' : ` (${decision.verdict}: ${decision.code})`;
-  switch (type) {
-    case 'message.accepted':
-      return `${who} accepted ${said['kind']} ${said['name']} from ${said['from'] ?? 'outside'}`;
-    case 'message.sent':
-      return `${who} sent ${said['name']} to ${said['to']}${verdict}`;
-    case 'action.decided':
-      return `${who} wanted to ${said['verb']} ${said['target']}${verdict}`;
-    case 'action.settled':
-      return `${who}: the attempt ended ${said['status']}`;
-    case 'agent.emitted':
-      return `${who} recorded ${said['name']}`;
-    case 'turn.committed':
-      return `${who} answered`;
-    case 'turn.failed':
-      return `${who} failed, attempt ${said['attempt']}: ${said['code']}`;
-    case 'timer.armed':
-      return `${who} armed the timer ${said['timer']}`;
-    default:
-      return `${who}: ${type}${verdict}`;
   }
 }
