@@ -81,6 +81,10 @@ export function govern(parts: GovernanceParts): Governance {
       actor: log.did,
       payload: { type: 'json', value: payload as JsonValue },
     } as const;
+    if (type === RING_EVENTS.endorsed && authority !== undefined) {
+      authority.recordOf(agent, stream, event); // trust knows an endorsed agent by its identity
+      return;
+    }
     // A log that refuses this refuses the next act, too: whoever asks for that hears of it.
     writing = Promise.allSettled([writing, log.append([{ stream, expected: 'any', events: [event] }])]);
   };

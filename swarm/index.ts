@@ -3,10 +3,14 @@
 export type { Endorsement, Ring } from '../runtime/kernel/ring.ts';
 // Authority: what agents were given, what was taken back, how far they are trusted
 export { NodeAuthority, type NodeAuthorityParts } from './authority/node-authority.ts';
+export { openAuthority } from './authority/open-authority.ts';
 export { Operator, type RootGrant } from './authority/operator.ts';
 // A broker for the nodes of this machine
 export { type BrokerBinary, findBroker } from './broker/find-broker.ts';
 export { type Broker, type SpawnOptions, spawnBroker } from './broker/spawn-broker.ts';
+// Whether the logs of several nodes agree
+export type { CrossReport, Disagreement } from './cross-check/cross-check.ts';
+export { crossCheckLogs } from './cross-check/cross-check-logs.ts';
 // Governance: rings, rates and rules before every act
 export { type Governance, type GovernanceParts, govern } from './governance.ts';
 // A realm of several nodes

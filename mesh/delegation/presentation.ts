@@ -19,6 +19,15 @@ export function writeDelegations(chain: readonly Delegation[]): Uint8Array {
   return content;
 }
 
+/** As many contents as are needed. */
+export function writeAllDelegations(links: readonly Delegation[]): readonly Uint8Array[] {
+  const contents: Uint8Array[] = [];
+  for (let from = 0; from < links.length; from += PRESENTED_MAX) {
+    contents.push(writeDelegations(links.slice(from, from + PRESENTED_MAX)));
+  }
+  return contents;
+}
+
 /** What each line taught, in order. News is for the caller to record (`grantedPayload`). A line that is refused keeps no other
  *  from being taken, but what hangs below it will be refused, too. */
 export async function learnDelegations(

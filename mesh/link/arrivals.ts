@@ -4,6 +4,8 @@
  * Z1. Nothing is answered before what it says is on disk: an acceptance by the receiver, a refusal by this file.
  * Z2. What anybody may have sent is counted; at most, and seldom, it makes this node say hello to the one that it names.
  * Z3. What is refused after its signature is on record with its code; when it is too much, its counts are.
+ * Z4. What comes behind delegations of the same node waits until they are read, and behind news of identities until that is on
+ *     record, so that it may build on them at once.
  */
 
 import type { Receiver } from '../../runtime/actor/remote.ts';
@@ -13,17 +15,19 @@ import { admitKey } from '../../runtime/codec/ed25519.ts';
 import type { DigestText } from '../../runtime/codec/record.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
-import type { Refusal } from '../../runtime/core/result.ts';
+import type { Refusal, Result } from '../../runtime/core/result.ts';
 import type { Rate } from '../../runtime/kernel/rate.ts';
 import { type Admitted, admit, admitEach, type Check, type EnvelopeRefusal, type NodeView } from '../admit.ts';
 import { isBundle } from '../bundle.ts';
 import type { Claims } from '../claims.ts';
+import { DELEGATIONS_MEDIA } from '../delegation/presentation.ts';
 import type { Directory } from '../directory.ts';
 import { decodeHead, type Kind } from '../head.ts';
 import { nodeDid, type SealingNode } from '../message.ts';
 import { learnPresentation } from '../presentation.ts';
 import { type NodeToken, nodeToken } from '../subject.ts';
 import { answerToAsk, answerToTell } from './bodies.ts';
+import type { Chains } from './chains.ts';
 import { type Departures, UNSHOWN } from './departures.ts';
 import type { Desk } from './desk.ts';
 import type { Heads, LogHead } from './heads.ts';
@@ -48,6 +52,7 @@ export type ArrivalParts = {
   readonly departures: Departures;
   readonly receiver: Receiver;
   readonly quota?: Rate | undefined;
+  readonly chains?: Chains | undefined;
   /** The statements about this agent may say where it is. */
   readonly learned: (agents: ReadonlySet<Did>) => void;
   /** A session with this node is wanted. */
@@ -84,6 +89,17 @@ type Blamed = Refusal & {
   readonly claims: Claims | undefined;
 };
 
+/** One message of the carrier, and how far it was taken in. */
+type Heard = {
+  readonly results: Iterator<Result<Admitted, EnvelopeRefusal>>;
+  readonly bytes: Uint8Array;
+  readonly from: NodeToken;
+  readonly at: Millis;
+};
+
+/** Messages of one node that wait for what it has shown to be read: that takes milliseconds. */
+const WAITING_MAX = 256;
+
 export class Arrivals {
   readonly inbox = new Inbox();
   /** What was not authenticated, by code (Z2). */
@@ -96,6 +112,8 @@ export class Arrivals {
   readonly #hints = new Buckets<NodeToken>(HINT_RATE);
   readonly #messages: Buckets<Did>;
   readonly #refusals = new Buckets<Did>(REFUSAL_RATE);
+  /** Z4. */
+  readonly #waiting = new Map<NodeToken, Uint8Array[]>();
   isDraining = false;
 
   constructor(parts: ArrivalParts) {
@@ -122,14 +140,55 @@ export class Arrivals {
 
   /** Takes one message of the carrier: a frame or a bundle. */
   hear(bytes: Uint8Array, from: NodeToken): void {
+    const waiting = this.#waiting.get(from);
+    if (waiting === undefined) this.#hearNow(bytes, from);
+    else if (waiting.length < WAITING_MAX) waiting.push(bytes);
+    else this.counted.count('anybody', 'quota.exceeded');
+  }
+
+  #hearNow(bytes: Uint8Array, from: NodeToken): void {
+    const heard = this.#open(bytes, from);
+    const reading = this.#go(heard);
+    if (reading === undefined) return;
+    this.#waiting.set(from, []);
+    this.#parts.begin(this.#hearAfter(reading, heard));
+  }
+
+  #open(bytes: Uint8Array, from: NodeToken): Heard {
     const at = this.#parts.clock.now();
     const results = isBundle(bytes)
       ? admitEach(bytes, at, this.#view, from)
       : [admit(bytes, at, this.#view, from)].values();
-    for (const result of results) {
-      if (result.ok) this.#takeIn(result.value, at);
-      else this.#turnAway(result.error, bytes, from, at);
+    return { results, bytes, from, at };
+  }
+
+  /** Takes one envelope after the other, until there are delegations to be read (Z4). */
+  #go({ results, bytes, from, at }: Heard): Promise<void> | undefined {
+    for (let next = results.next(); next.done !== true; next = results.next()) {
+      const reading = next.value.ok ? this.#takeIn(next.value.value, at) : undefined;
+      if (!next.value.ok) this.#turnAway(next.value.error, bytes, from, at);
+      if (reading !== undefined) return reading;
     }
+    return undefined;
+  }
+
+  /** The rest of a message, and what came after it. */
+  async #hearAfter(first: Promise<void>, heard: Heard): Promise<void> {
+    const { from } = heard;
+    const waiting = this.#waiting.get(from) ?? [];
+    let reading: Promise<void> | undefined = first;
+    let current = heard;
+    while (reading !== undefined) {
+      await reading;
+      reading = this.#go(current);
+      while (reading === undefined) {
+        const bytes = waiting.shift();
+        if (bytes === undefined) break;
+        current = this.#open(bytes, from);
+        reading = this.#go(current);
+      }
+    }
+    this.#waiting.delete(from);
   }
 
   /** What was refused or left out in bulk, to be recorded. */
@@ -140,26 +199,26 @@ export class Arrivals {
     if (events.length > 0) this.#parts.begin(this.#parts.recorder.record(events));
   }
 
-  #takeIn(admitted: Admitted, at: Millis): void {
+  /** What it promises is to be waited for (Z4). */
+  #takeIn(admitted: Admitted, at: Millis): Promise<void> | undefined {
     const { claims, head, message, envelope } = admitted;
     const from = admitted.session?.peerDid ?? nodeDid(admitted.node);
     const blame = (refusal: Refusal): void =>
       this.#refuse({ ...refusal, from, message, envelope, kind: head.kind, claims }, at);
     if (!this.#messages.take(from, at)) {
       this.#uncounted.count(from, 'quota.exceeded');
-      return;
+      return undefined;
     }
     const heard = this.#parts.heads.hear(from, claims.head);
     if (!heard.ok) {
       const { heard: first, said } = heard.error;
       this.#parts.begin(this.#parts.recorder.record([splitView(from, first, said)]));
       blame({ code: 'peer.split_view', message: 'expected a head of the log that was shown before' });
-      return;
+      return undefined;
     }
     switch (head.kind) {
       case 'present':
-        this.#learn(admitted, at, blame);
-        break;
+        return this.#learn(admitted, at, blame);
       case 'ask':
       case 'tell':
         if (claims.to === this.#self) this.#hearNode(admitted, from, blame);
@@ -173,19 +232,26 @@ export class Arrivals {
           blame({ code: 'answer.unexpected', message: `expected no ${head.kind} to that request` });
         }
     }
+    return undefined;
   }
 
-  #learn({ claims, content }: Admitted, at: Millis, blame: (refusal: Refusal) => void): void {
+  #learn({ claims, content }: Admitted, at: Millis, blame: (refusal: Refusal) => void): Promise<void> | undefined {
     if (claims.to !== this.#self || claims.command !== '/mesh/present') {
       blame({ code: 'claims.malformed', message: 'expected /mesh/present for this node' });
-      return;
+      return undefined;
+    }
+    if (claims.body.media === DELEGATIONS_MEDIA) {
+      return this.#parts.chains?.learn(content, at).then((refused) => refused.forEach(blame));
     }
     const agents = new Set<Did>();
+    let isNewcomer = false;
     for (const learned of learnPresentation(content, this.#parts.directory, at)) {
       if (learned.ok) agents.add(learned.value.about);
       else blame(learned.error);
+      isNewcomer ||= learned.ok && learned.value.type === 'identity' && learned.value.isNews;
     }
     this.#parts.learned(agents);
+    return isNewcomer ? this.#parts.chains?.recorded() : undefined;
   }
 
   #hearNode({ claims }: Admitted, from: Did, blame: (refusal: Refusal) => void): void {
@@ -211,7 +277,13 @@ export class Arrivals {
       this.#parts.departures.answer({ ...asked, digests: [message] }, busy, agent);
       return;
     }
-    const { receiver, departures } = this.#parts;
+    const { receiver, departures, chains } = this.#parts;
+    const unpaid = chains?.obey(admitted, at);
+    if (unpaid !== undefined) {
+      this.inbox.end(admitted);
+      blame(unpaid);
+      return;
+    }
     const work = async (): Promise<void> => {
       try {
         const answer =

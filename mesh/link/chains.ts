@@ -11,6 +11,8 @@ export type Chains = {
   readonly toShow: (message: Outgoing, to: Did) => readonly (readonly Delegation[])[];
   /** Takes in what another node shows (`DELEGATIONS_MEDIA`); what was refused. Resolves when it can be used. */
   readonly learn: (content: Uint8Array, at: Millis) => Promise<readonly Refusal[]>;
+  /** Resolves when what statements have taught is on record, so that checks can build on it. */
+  readonly recorded: () => Promise<void>;
   /** Has the message's chain pay for it, in the tick in which it is handed over; or says why it cannot. */
   readonly obey: (admitted: Admitted, at: Millis) => Refusal | undefined;
 };

@@ -6,10 +6,12 @@
  *     silence or from what anybody may have sent.
  * W2. A request that may have reached one node is never sent to another.
  * W3. Certificates are shown with the first messages that need them, in the same bundle: with requests until an answer
- *     proves that they were taken in, with answers once and whenever the peer asks to be shown again.
+ *     proves that they were taken in, with answers once and whenever the peer asks to be shown again. So are delegations
+ *     with requests: those that they name, and those that their sender gave to whom they are for.
  */
 
 import type { Outgoing } from '../../runtime/actor/remote.ts';
+import { type Cid, parseCid } from '../../runtime/codec/cid.ts';
 import type { Did } from '../../runtime/codec/did.ts';
 import { type DigestText, digestText } from '../../runtime/codec/record.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
@@ -21,6 +23,8 @@ import { newEventId } from '../../runtime/kernel/event-id.ts';
 import type { Outcome } from '../../runtime/kernel/outcome.ts';
 import type { Admitted } from '../admit.ts';
 import type { Claims } from '../claims.ts';
+import type { Delegation } from '../delegation/delegation.ts';
+import { DELEGATIONS_MEDIA, writeAllDelegations } from '../delegation/presentation.ts';
 import { DEADLINE_MS_MAX, FRESH_MS_MAX } from '../limits.ts';
 import { composeMessage, type Message, nodeDid, type SealingNode } from '../message.ts';
 import { Pending } from '../pending.ts';
@@ -28,6 +32,7 @@ import { PRESENTATION_MEDIA } from '../presentation.ts';
 import type { Transport } from '../transport.ts';
 import { writePresentations } from './announcements.ts';
 import { type Answer, JSON_MEDIA, readAnswer, writeBody } from './bodies.ts';
+import type { Chains } from './chains.ts';
 import type { Desk, Shown } from './desk.ts';
 import type { LogHead } from './heads.ts';
 import { ANSWERS_MAX, RESEND_MS_MIN, SETTLED_KEPT_MAX } from './limits.ts';
@@ -45,6 +50,7 @@ export type DepartureParts = {
   readonly desk: Desk;
   readonly names: Names;
   readonly peers: Peers;
+  readonly chains?: Chains | undefined;
   /** This node's log as it is now. */
   readonly head: () => LogHead;
   /** A session with this node is wanted. */
@@ -60,13 +66,20 @@ type Reply = {
 };
 
 /** What differs between one message and another. */
-type Said = { readonly [K in 'answer' | 'chain' | 'contract' | 'correlation' | 'id']?: Claims[K] | undefined } & {
+type Said = {
+  readonly [K in 'answer' | 'chain' | 'contract' | 'correlation' | 'delegation' | 'id']?: Claims[K] | undefined;
+} & {
   readonly cause?: Outgoing['cause'] | undefined;
   readonly command: string;
 };
 
 /** What whoever was shown too little says. He is shown again; that is no outcome. */
-export const UNSHOWN: ReadonlySet<string> = new Set(['certificate.unknown', 'certificate.expired', 'did.unknown']);
+export const UNSHOWN: ReadonlySet<string> = new Set([
+  'certificate.unknown',
+  'certificate.expired',
+  'delegation.unknown',
+  'did.unknown',
+]);
 
 export class Departures {
   readonly pending = new Pending();
@@ -145,10 +158,12 @@ export class Departures {
     const shown = this.#parts.desk.named(request.outgoing.from.agent);
     if (claims.answer?.code !== undefined && UNSHOWN.has(claims.answer.code)) {
       if (shown !== undefined) peer?.known.delete(shown.certificate);
+      for (const delegation of request.shown) peer?.known.delete(delegation);
       if (request.attempts <= 1) this.outbox.now(request);
       return true;
     }
     if (shown !== undefined) peer?.known.add(shown.certificate);
+    for (const delegation of request.shown) peer?.known.add(delegation);
     const outcome = readAnswer(head.kind, content);
     const isFinal = kind === 'ask' || ['ok', 'denied', 'invalid'].includes(outcome.type);
     if (isFinal) this.#settle(request, outcome);
@@ -210,6 +225,7 @@ export class Departures {
     const at = this.#parts.clock.now();
     const parcels: Parcel[] = [];
     const unshown = new Map<Parcel['session'], Set<Shown>>();
+    const chains = new Map<Parcel['session'], Map<Cid, Delegation>>();
     const show = (session: Parcel['session'], agent: Shown): void => {
       const agents = unshown.get(session) ?? new Set();
       unshown.set(session, agents.add(agent));
@@ -221,6 +237,9 @@ export class Departures {
       this.outbox.sent(request, at);
       if (way === undefined) continue;
       if (!way.peer.known.has(written.by.certificate)) show(way.session, written.by);
+      for (const link of this.#unknown(request, written.to, way.peer)) {
+        chains.set(way.session, (chains.get(way.session) ?? new Map<Cid, Delegation>()).set(link.cid, link));
+      }
       request.isSealed = true;
       parcels.push({ message: written.message, session: way.session });
     }
@@ -238,8 +257,13 @@ export class Departures {
       parcels.push({ message: reply.message, session: way.session });
     }
     this.#replies = waiting;
-    const shown = [...unshown].flatMap(([session, agents]) => this.#presentations(session, [...agents], at));
-    this.#carry([...shown, ...parcels], at);
+    const shown = [...unshown].flatMap(([session, agents]) =>
+      this.#present(session, PRESENTATION_MEDIA, writePresentations([...agents]), at),
+    );
+    const given = [...chains].flatMap(([session, links]) =>
+      this.#present(session, DELEGATIONS_MEDIA, writeAllDelegations([...links.values()]), at),
+    );
+    this.#carry([...shown, ...given, ...parcels], at);
   }
 
   #carry(parcels: readonly Parcel[], at: Millis): void {
@@ -260,17 +284,25 @@ export class Departures {
   }
 
   /** W3. */
-  #presentations(session: Parcel['session'], agents: readonly Shown[], at: Millis): readonly Parcel[] {
+  #present(session: Parcel['session'], media: string, contents: readonly Uint8Array[], at: Millis): readonly Parcel[] {
     const deadline = (at + FRESH_MS_MAX) as Millis;
-    return writePresentations(agents).map((content) => {
+    return contents.map((content) => {
       const claims = this.#claims(undefined, session.peerDid, deadline, { command: '/mesh/present' });
-      const present = { kind: 'present', claims, media: PRESENTATION_MEDIA, content } as const;
+      const present = { kind: 'present', claims, media, content } as const;
       return { session, message: composeMessage(present, this.#parts.random) };
     });
   }
 
+  /** Chains, root first, that the peer has not certainly taken in (W3). */
+  #unknown(request: Request, to: Did, peer: Peer): readonly Delegation[] {
+    const chains = this.#parts.chains?.toShow(request.outgoing, to) ?? [];
+    const unknown = chains.filter((chain) => chain.some(({ cid }) => !peer.known.has(cid))).flat();
+    for (const { cid } of unknown) request.shown.add(cid);
+    return unknown;
+  }
+
   /** The request as claims for the node where its receiver is; settles it where that can never be. */
-  #write(request: Request, at: Millis): { message: Message; peer: Did; by: Shown } | undefined {
+  #write(request: Request, at: Millis): { message: Message; peer: Did; to: Did; by: Shown } | undefined {
     const { outgoing, written } = request;
     const { desk, names } = this.#parts;
     const by = desk.named(outgoing.from.agent);
@@ -303,9 +335,10 @@ export class Departures {
       this.outbox.later(request, at, RESEND_MS_MIN);
       return undefined;
     }
-    const { cause, correlation, message: id } = outgoing;
+    const { cause, correlation, message: id, delegations = [] } = outgoing;
+    const delegation = delegations.map((text) => unwrap(parseCid(text), 'the content id of a delegation on record'));
     const contract = place.contract.digest;
-    const said = { cause, chain, command, contract, correlation, id };
+    const said = { cause, chain, command, contract, correlation, delegation, id };
     const claims = this.#claims(by, place.agent, deadline, said);
     const parts = { kind: outgoing.kind, claims, media: JSON_MEDIA, content: content.value };
     const message = composeMessage(parts, this.#parts.random);
@@ -313,14 +346,14 @@ export class Departures {
     this.pending.await(digest, { node: place.key, asked: place.agent, asker: by.did, deadline });
     request.digests.push(digest);
     this.#byDigest.set(digest, request);
-    request.written = { message, peer: place.node, until: (by.expires - FRESH_MS_MAX) as Millis };
-    return { message, peer: place.node, by };
+    request.written = { message, peer: place.node, to: place.agent, until: (by.expires - FRESH_MS_MAX) as Millis };
+    return { message, peer: place.node, to: place.agent, by };
   }
 
   /** Claims of this node or of an agent of it, in the order of their names: that is written fastest. */
   #claims(by: Shown | undefined, to: Did, deadline: Millis, said: Said): Omit<Claims, 'body'> {
     const { clock, random } = this.#parts;
-    const { answer, cause, chain = [], command, contract, correlation, id } = said;
+    const { answer, cause, chain = [], command, contract, correlation, delegation = [], id } = said;
     return {
       ...(answer === undefined ? {} : { answer }),
       ...(cause === undefined ? {} : { cause: { index: cause.index, leaf: cause.leaf } }),
@@ -330,7 +363,7 @@ export class Departures {
       ...(contract === undefined ? {} : { contract }),
       correlation: correlation ?? newEventId(clock, random),
       deadline,
-      delegation: [],
+      delegation,
       from: by?.did ?? this.#self,
       head: this.#parts.head(),
       id: id ?? newEventId(clock, random),

@@ -27,6 +27,7 @@ import { ALL, type NodeToken } from '../subject.ts';
 import type { Arrival, Transport } from '../transport.ts';
 import { readAnnouncement, writeAnnouncements } from './announcements.ts';
 import { Arrivals, splitView } from './arrivals.ts';
+import type { Chains } from './chains.ts';
 import { Departures } from './departures.ts';
 import { Desk, type Identities } from './desk.ts';
 import { Heads, type LogHead } from './heads.ts';
@@ -57,6 +58,8 @@ export type LinkParts = {
   readonly encryption?: Encryption;
   /** Revocation, delegation, trust: asked of every envelope, in this order. */
   readonly checks?: readonly Check[];
+  /** The delegations of its agents; without them messages name none. */
+  readonly chains?: Chains;
   /** What is known of identities; one of the link's own if absent. */
   readonly directory?: Directory;
   /** How many signed messages of one node are looked at. */
@@ -117,6 +120,7 @@ export class MeshLink implements Remote, AsyncDisposable {
     this.#listening = new Listening({ ...parts, directory, names: this.#names });
     this.#departures = new Departures({
       ...{ node, transport, clock, random, desk: this.#desk, names: this.#names, peers: this.#peers },
+      chains: parts.chains,
       head: () => this.#own.now(),
       want: (peer) => this.#want(peer),
       ready: () => this.#flushSoon(),
@@ -140,11 +144,12 @@ export class MeshLink implements Remote, AsyncDisposable {
 
   /** Begins to listen, and to speak for these agents. Once. */
   start(receiver: Receiver, agents: readonly string[]): void {
-    const { node, clock, checks = [], quota, log } = this.#parts;
+    const { node, clock, chains, checks = [], quota, log } = this.#parts;
     recallHeads(log, this.#heads);
     this.#receiver = receiver;
     this.#arrivals = new Arrivals({
       ...{ node, clock, checks, quota, receiver, directory: this.directory, desk: this.#desk, names: this.#names },
+      chains,
       ...{ peers: this.#peers, heads: this.#heads, recorder: this.#recorder, departures: this.#departures },
       learned: (found) => this.#record(this.#listening.place(found, clock.now())),
       want: (peer) => this.#want(peer),

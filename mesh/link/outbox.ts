@@ -10,6 +10,7 @@
  */
 
 import type { Outgoing } from '../../runtime/actor/remote.ts';
+import type { Cid } from '../../runtime/codec/cid.ts';
 import type { Did } from '../../runtime/codec/did.ts';
 import type { DigestText } from '../../runtime/codec/record.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
@@ -26,9 +27,11 @@ export class Request {
   /** When it was given to the link. */
   readonly begun: Millis;
   /** As it was last written, where it goes, and how long the certificate in its claims lasts. */
-  written: { readonly message: Message; readonly peer: Did; readonly until: Millis } | undefined;
+  written: { readonly message: Message; readonly peer: Did; readonly to: Did; readonly until: Millis } | undefined;
   /** Every digest under which it was written: an answer to any of them settles it. */
   readonly digests: DigestText[] = [];
+  /** The delegations that were shown with it. */
+  readonly shown = new Set<Cid>();
   /** Sendings since its node could last be reached anew. */
   attempts = 0;
   /** Whether it may have reached that node: from then on it is for no other, since both might do it. */

@@ -71,6 +71,11 @@ export class AuthorityJournal {
     this.#append(TRUST, this.#event(TRUST_EVENTS.changed, trustChanged(change), id));
   }
 
+  /** What others have to say in its order. */
+  also(stream: StreamId, event: NewEvent): void {
+    this.#append(stream, event);
+  }
+
   /** Resolves when all of it is on disk. */
   async recorded(): Promise<void> {
     await this.#writing;

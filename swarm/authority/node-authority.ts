@@ -27,6 +27,7 @@ import { delegate } from '../../runtime/actor/delegate-tool.ts';
 import { type ProvidedTool, provide, ToolError } from '../../runtime/actor/tool.ts';
 import { type Cid, parseCid } from '../../runtime/codec/cid.ts';
 import type { Did } from '../../runtime/codec/did.ts';
+import type { StreamId } from '../../runtime/codec/record.ts';
 import { assert } from '../../runtime/core/assert.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
@@ -35,7 +36,7 @@ import type { Random } from '../../runtime/core/random.ts';
 import type { Refusal, Result } from '../../runtime/core/result.ts';
 import { eventIdOf } from '../../runtime/kernel/event-id.ts';
 import type { Gate } from '../../runtime/kernel/gate.ts';
-import type { EventLog } from '../../runtime/log/event-log.ts';
+import type { EventLog, NewEvent } from '../../runtime/log/event-log.ts';
 import { AuthorityJournal } from './authority-journal.ts';
 import { type Grant, mintFrom, type Signer } from './mint-from.ts';
 import { trustCheck } from './trust-check.ts';
@@ -74,6 +75,7 @@ export class NodeAuthority {
   readonly #authority: DelegationsParts;
   readonly #feed: RevocationFeed;
   readonly #isSource: boolean;
+  readonly #onKnown = new Map<Did, () => void>();
   #trust: Trust | undefined;
   #send: (content: Uint8Array) => void = () => undefined;
   #sweptAt = 0;
@@ -84,7 +86,10 @@ export class NodeAuthority {
     this.#journal = new AuthorityJournal(log, parts);
     const dids = new Set(members.values());
     this.directory = new Directory((did, statement) => {
-      if (dids.has(did)) this.#journal.identity(did, statement); // A5
+      if (!dids.has(did)) return; // A5
+      this.#journal.identity(did, statement);
+      this.#onKnown.get(did)?.();
+      this.#onKnown.delete(did);
     });
     this.#authority = realmAuthority({
       subject: (did) => this.directory.subject(did),
@@ -137,6 +142,14 @@ export class NodeAuthority {
   /** An agent of the realm, by name. */
   didOf(agent: string): Did | undefined {
     return this.#parts.members.get(agent);
+  }
+
+  /** Puts on record what can be said of an agent as soon as its identity is: at once, or when it is. */
+  recordOf(agent: string, stream: StreamId, event: NewEvent): void {
+    const did = this.didOf(agent);
+    const record = (): void => this.#journal.also(stream, event);
+    if (did === undefined || this.directory.subject(did) !== undefined) record();
+    else this.#onKnown.set(did, record);
   }
 
   /** Takes tokens in, root first, as an operator gives them.
@@ -214,6 +227,7 @@ export class NodeAuthority {
       chains: {
         toShow: ({ delegations, from }, to) => this.#toShow(delegations ?? [], from.did, to),
         learn: (content, at) => this.#hearDelegations(content, at),
+        recorded: () => this.recorded(),
         obey: (admitted, at) => {
           const id = eventIdOf('debited', admitted.claims.from, admitted.claims.id);
           if (this.#parts.log.find(id) !== undefined) return undefined; // it was paid for

@@ -93,7 +93,10 @@ export class MeshNode implements AsyncDisposable {
     const sealing = { pair: node, epoch: random.bytes(8) as Epoch };
     const rule = new RosterRule(roster);
     const names = new Map([...realm.agents.keys()].map((agent) => [identities.didOf(wireName(agent)), agent]));
-    const asked = authority?.linkParts((agent) => contractOf(names.get(agent) ?? ''));
+    const asked = authority?.linkParts((agent) => {
+      const name = names.get(agent);
+      return name === undefined ? undefined : contractOf(name);
+    });
     const every = [rule.check, ...(asked?.checks ?? []), ...checks];
     const link = new MeshLink({
       node: sealing,
