@@ -3,7 +3,7 @@
  * verifies the log. Whatever stops this process, the next run finds everything in the log.
  */
 import { dirname } from 'node:path';
-import { type Governance, MeshNode } from 'ringmesh';
+import { crossCheckLogs, type Governance, MeshNode } from 'ringmesh';
 import type { Bundle } from 'ringmesh/policies';
 import {
   AgentNode,
@@ -51,7 +51,11 @@ export async function runAudit(options: AuditOptions, ports: AuditPorts, signal:
   const verify = (log: string): Promise<LogReport> => verifyLog(log, { anchors: options.anchors, signal });
   const others: LogReport[] = [];
   for (const log of ended.logs) others.push(await verify(log));
-  return summaryOf(ended, [await verify(options.log), ...others], options);
+  const verified = [await verify(options.log), ...others] as const;
+  const areSound = verified.every(({ problemCount }) => problemCount === 0);
+  const logs = [options.log, ...ended.logs];
+  const agreement = areSound && logs.length > 1 ? await crossCheckLogs(logs, ports.clock) : undefined;
+  return summaryOf({ ...ended, ...(agreement && { agreement }) }, verified, options);
 }
 
 type Ended = { readonly ledger: Ledger; readonly isNew: boolean; readonly logs: readonly string[] };

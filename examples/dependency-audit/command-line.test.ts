@@ -170,6 +170,23 @@ describe('summary', () => {
     expect(two({ ...other, problemCount: 1 }).isVerified).toBe(false);
   });
 
+  test('several nodes are verified only where their logs agree', () => {
+    const ledger: Ledger = { progress: { ...progress(9, 1), end: ENDED }, governed, hasEnded: true };
+    const counts = { logs: 2, agreed: { messages: 3, causes: 4, heads: 5 }, inFlight: 0, elsewhere: 0 };
+    const fault = { code: 'logs.not_sent', by: { log: 'p', index: 7 }, about: { log: 'o' }, message: 'found none' };
+    const of = (faults: readonly (typeof fault)[]) => {
+      const agreement = { ...counts, faults, faultCount: faults.length };
+      return summaryOf({ ledger, isNew: true, agreement }, [verified, verified], { out: '/out', log: '/log' });
+    };
+
+    expect(of([])).toMatchObject({ isVerified: true, agreement: { logs: 2 } });
+    expect(formatSummary(of([]), false)).toContain(
+      'agreed     yes: sent and accepted, causes and heads, over 2 logs\n',
+    );
+    expect(of([fault])).toMatchObject({ isVerified: false, problems: ['logs.not_sent: found none'] });
+    expect(formatSummary(of([fault]), false)).toContain('agreed     NO\n');
+  });
+
   test('many failures are not listed one by one', () => {
     expect(formatSummary(summary({}, progress(0, 30, 30)), false)).toContain('missing    and 20 more\n');
   });

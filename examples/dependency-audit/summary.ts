@@ -1,5 +1,6 @@
 /** What a run says at its end, for people and as data. */
 import { join } from 'node:path';
+import type { CrossReport } from 'ringmesh';
 import type { LogReport } from 'ringmesh/runtime';
 import { SEVERITIES, type Severity } from './judge.ts';
 import type { AuditOptions } from './options.ts';
@@ -32,12 +33,14 @@ export type Summary = {
   };
   /** The logs of other nodes. */
   readonly others: readonly { readonly origin: string; readonly size: number; readonly root: string | null }[];
+  /** Whether the logs of several nodes agree; `null` for one, and where not every log is sound. */
+  readonly agreement: Pick<CrossReport, 'logs' | 'agreed' | 'inFlight' | 'faultCount'> | null;
   readonly isVerified: boolean;
   readonly problems: readonly string[];
 };
 
 export function summaryOf(
-  { ledger, isNew }: { readonly ledger: Ledger; readonly isNew: boolean },
+  { ledger, isNew, agreement }: { readonly ledger: Ledger; readonly isNew: boolean; readonly agreement?: CrossReport },
   [verified, ...others]: readonly [LogReport, ...LogReport[]],
   options: Pick<AuditOptions, 'out' | 'log'>,
 ): Summary {
@@ -64,11 +67,16 @@ export function summaryOf(
     unwritten: written.type === 'unwritten' ? written.failure : null,
     log: { directory: options.log, origin: verified.origin, size: verified.size, root: verified.root ?? null },
     others: others.map(({ origin, size, root }) => ({ origin, size, root: root ?? null })),
-    isVerified: [verified, ...others].every(isGood),
-    problems: [verified, ...others]
-      .flatMap(({ problems }) => problems)
-      .map(({ code, message }) => `${code}: ${message}`),
+    agreement: agreement === undefined ? null : countsOf(agreement),
+    isVerified: [verified, ...others].every(isGood) && (agreement?.faultCount ?? 0) === 0,
+    problems: [...[verified, ...others].flatMap(({ problems }) => problems), ...(agreement?.faults ?? [])].map(
+      ({ code, message }) => `${code}: ${message}`,
+    ),
   };
+}
+
+function countsOf({ logs, agreed, inFlight, faultCount }: CrossReport): Summary['agreement'] {
+  return { logs, agreed, inFlight, faultCount };
 }
 
 export function exitCodeOf(summary: Summary, failOn: Severity | undefined): 0 | 1 | 3 | 4 | 5 {
@@ -113,10 +121,15 @@ export function formatSummary(summary: Summary, isJson: boolean): string {
     ['root', log.root ?? 'none'],
     ...summary.others.map(({ origin, size }) => ['log', `${size} events of ${origin}`] as const),
     ['verified', summary.isVerified ? 'yes: every record, tile and checkpoint, and the anchor' : 'NO'],
+    ...(summary.agreement === null ? [] : [['agreed', agreementText(summary.agreement)] as const]),
     ...summary.problems.map((problem) => ['problem', problem] as const),
     ...(summary.isComplete ? [] : [['next', 'run it again: only what is missing is fetched'] as const]),
   ];
   return rows.map(([name, value]) => `${name.padEnd(10)} ${value}\n`).join('');
+}
+
+function agreementText({ logs, faultCount }: NonNullable<Summary['agreement']>): string {
+  return faultCount === 0 ? `yes: sent and accepted, causes and heads, over ${logs} logs` : 'NO';
 }
 
 function agents(count: number): string {
