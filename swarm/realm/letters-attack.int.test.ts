@@ -18,7 +18,7 @@ import type { Outcome } from '../../runtime/kernel/outcome.ts';
 import type { EventLog } from '../../runtime/log/event-log.ts';
 import { MemoryWorld } from '../../runtime/log/memory-log.ts';
 import { FolderIdentities } from './identities.ts';
-import { Letters } from './letters.ts';
+import { Letters, type LettersParts } from './letters.ts';
 import { recorded } from './mesh-node.fixture.ts';
 import { openRealmNode, provisionRealm, type RealmNode } from './realm-folder.ts';
 import { RosterRule } from './roster-rule.ts';
@@ -32,6 +32,9 @@ const contractOf = (agent: string) => (agent.startsWith('risky') ? Risky : Tame)
 const clock = new ManualClock();
 const random = seededRandom('letters');
 
+/** `keys`: another node's, whose agents' keys it uses instead of its own. */
+type Over = { readonly keys?: RealmNode; readonly parts?: Partial<LettersParts> };
+
 /** A node that reads and writes letters and does nothing else. */
 class Correspondent {
   readonly realm: RealmNode;
@@ -41,14 +44,15 @@ class Correspondent {
   says: Outcome<null> = { type: 'ok', value: null };
   isThere = true;
 
-  private constructor(realm: RealmNode, mailbox: Mailbox, log: EventLog, keys: RealmNode) {
+  private constructor(realm: RealmNode, mailbox: Mailbox, log: EventLog, over: Over) {
     this.realm = realm;
     this.log = log;
     this.letters = new Letters({
       ...{ mailbox, realm, contractOf, log, clock, random, directory: new Directory() },
       node: { pair: realm.node, epoch: random.bytes(8) as Epoch },
-      identities: new FolderIdentities(keys.agents, contractOf, clock),
+      identities: new FolderIdentities((over.keys ?? realm).agents, contractOf, clock),
       checks: [new RosterRule(realm.roster).check],
+      ...over.parts,
       receiver: {
         hosts: () => this.isThere,
         accept: (message) => {
@@ -59,13 +63,12 @@ class Correspondent {
     });
   }
 
-  /** `keys`: another realm's node, whose agents' keys it uses instead of its own. */
-  static async open({ folder, boxes }: World, name: string, keys?: RealmNode): Promise<Correspondent> {
+  static async open({ folder, boxes }: World, name: string, over: Over = {}): Promise<Correspondent> {
     const realm = openRealmNode(folder, name);
     const self = nodeToken(realm.did);
     boxes.provision(self);
     const { log } = await new MemoryWorld(random).open(clock);
-    return new Correspondent(realm, boxes.mailbox(self), log, keys ?? realm);
+    return new Correspondent(realm, boxes.mailbox(self), log, over);
   }
 
   get self(): NodeToken {
@@ -189,18 +192,41 @@ test('attack: a body that was changed, left again by its own node, is refused an
   expect(bob.accepted).toEqual([]);
 });
 
-test('attack: a node of the realm that writes with another agent’s name and keys of its own is refused, on record (L3)', async () => {
+test.each<[string, Partial<LettersParts>, string]>([
+  ['by the roster’s rule', {}, 'realm.not_its_place'],
+  ['by its name, where there is no rule', { checks: [] }, 'name.taken'],
+])(
+  'attack: an agent of the realm’s name with keys of its own is refused %s, on record (L3)',
+  async (_, parts, code) => {
+    using at = world();
+    using other = world(); // another operator, another sponsor, the same names
+    const bob = await Correspondent.open(at, 'bob', { parts });
+    const theirs = openRealmNode(other.folder, 'ann');
+    const fake = theirs.roster.nodes[0]?.agents[0]?.did ?? theirs.did;
+    const cid = await Correspondent.open(at, 'cid', { keys: theirs });
+    await cid.letters.leave(cid.tells('tame/ann', 'tame/bob', { from: { agent: 'tame/ann', did: fake } }), forever);
+    expect(await bob.letters.collect(forever)).toMatchObject({ refused: 1 });
+    expect(bob.refusals).toEqual([code]);
+    expect(bob.accepted).toEqual([]);
+  },
+);
+
+test('attack: stolen keys of an agent are good for nothing on another node of the realm', async () => {
   using at = world();
-  using other = world(); // another operator, another sponsor, the same names
   const bob = await Correspondent.open(at, 'bob');
-  const theirs = openRealmNode(other.folder, 'ann');
-  const fake = theirs.roster.nodes[0]?.agents[0]?.did ?? theirs.did;
-  const cid = await Correspondent.open(at, 'cid', theirs);
-  const message = cid.tells('tame/ann', 'tame/bob', { from: { agent: 'tame/ann', did: fake } });
-  await cid.letters.leave(message, forever);
+  const cid = await Correspondent.open(at, 'cid', { keys: openRealmNode(at.folder, 'ann') });
+  await cid.letters.leave(cid.tells('tame/ann', 'tame/bob'), forever);
   expect(await bob.letters.collect(forever)).toMatchObject({ refused: 1 });
-  expect(bob.refusals).toHaveLength(1);
-  expect(bob.accepted).toEqual([]);
+  expect(bob.refusals).toEqual(['realm.not_its_place']);
+});
+
+test('attack: a sender for whom nothing is risky does not decide that (L2)', async () => {
+  using at = world();
+  const bob = await Correspondent.open(at, 'bob');
+  const ann = await Correspondent.open(at, 'ann', { parts: { contractOf: () => Tame } });
+  await ann.letters.leave(ann.tells('tame/ann', 'risky/bob'), forever);
+  expect(await bob.letters.collect(forever)).toMatchObject({ refused: 1 });
+  expect(bob.refusals).toEqual(['letter.too_risky']);
 });
 
 test('attack: what is old is refused, whoever has the keys today', async () => {

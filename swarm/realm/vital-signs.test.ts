@@ -139,6 +139,22 @@ test('who saw the end tells all, and they have not to wait for silence (H1)', as
   expect(c.lost).toEqual([b.did]);
 });
 
+test('who finds another silent tells all; the accused refutes at once, and nobody else gives it up', async () => {
+  const { net, a, b, c } = await three('one ear');
+  net.carrier.fault = ({ from, to }) => (from === nodeToken(c.did) && to === nodeToken(a.did) ? 'drop' : 'deliver');
+  await net.pass(25_000);
+  expect(a.lost).toEqual([c.did]);
+  expect(b.recorded).toEqual(['peer.suspected told silent', 'peer.returned suspicion']);
+  expect(b.lost).toEqual([]);
+});
+
+test('an accused node does not wait for its next heartbeat', async () => {
+  const { net, a, b, c } = await three('refuted');
+  a.signs.sawEnd(b.did, 'exited');
+  await net.pass(200);
+  expect(c.recorded).toEqual(['peer.suspected told exited', 'peer.returned suspicion']);
+});
+
 test('a life that goes on after it was given up has returned (H3)', async () => {
   const { net, a, b } = await three('paused');
   net.wire = ({ from }) => (from === nodeToken(b.did) ? [] : [0]);
