@@ -41,8 +41,8 @@ export type Contract<S extends ContractSpec = ContractSpec> = {
   readonly form: JsonValue;
 };
 
-const NAME = /^(?=.{1,60}$)[a-z][a-z0-9-]*$/;
-const WORD = /^(?=.{1,60}$)[A-Za-z][A-Za-z0-9]*$/;
+export const CONTRACT_NAME = /^(?=.{1,60}$)[a-z][a-z0-9-]*$/;
+export const MEMBER_NAME = /^(?=.{1,60}$)[A-Za-z][A-Za-z0-9]*$/;
 
 /** How long a caller waits where neither it nor the contract says. */
 const WITHIN_DEFAULT: Duration = '30s';
@@ -50,10 +50,10 @@ const WITHIN_DEFAULT: Duration = '30s';
 /** Declares a contract.
  *  @throws {AssertionError} `assert.failed`: a name that is none · `contract.not_describable` */
 export function contract<const S extends ContractSpec>(name: string, spec: S): Contract<S> {
-  assert(NAME.test(name), `expected a contract's name of a-z 0-9 -, found ${JSON.stringify(name)}`);
+  assert(CONTRACT_NAME.test(name), `expected a contract's name of a-z 0-9 -, found ${JSON.stringify(name)}`);
   const { messages, events = {}, uses = {}, needs = {} } = spec;
   for (const word of [messages, events, uses].flatMap(Object.keys)) {
-    assert(WORD.test(word), `expected a name of letters and digits in ${name}, found ${JSON.stringify(word)}`);
+    assert(MEMBER_NAME.test(word), `expected a name of letters and digits in ${name}, found ${JSON.stringify(word)}`);
   }
   const form = {
     name,

@@ -11,7 +11,16 @@ import { agentName } from './ref.ts';
 import type { RunningTurn } from './running-turn.ts';
 import type { Effects, Shell } from './shell.ts';
 import type { ProvidedTool } from './tool.ts';
-import { type ActionFacts, actionOf, callOf, messageIdOf, replyActionOf, splitTarget } from './turn-action.ts';
+import {
+  type ActionFacts,
+  actionOf,
+  callOf,
+  digestIn,
+  messageIdOf,
+  otherContract,
+  replyActionOf,
+  splitTarget,
+} from './turn-action.ts';
 import { digestOf } from './turn-run.ts';
 
 export class NodeEffects implements Effects {
@@ -38,13 +47,14 @@ export class NodeEffects implements Effects {
     turn.track(answered);
   }
 
-  /** What the gates said when it was said stands until authority changes. A turn that was entered again asks anew. */
+  /** What the gates said when it was said stands until authority changes, for what they said it to. A turn that was entered
+   *  again, or that says something else now, asks anew. */
   decide(turn: RunningTurn, message: string, operation: Operation): RecordedDecision {
     const { kernel } = this.#shell;
     const action = this.#action(turn, 0, operation);
     const before = turn.admitted.get(message);
-    if (before === undefined) return kernel.admit(action).recorded;
-    return kernel.stands(before) ? before : kernel.decide(action).recorded;
+    if (before?.digest !== digestIn(action)) return kernel.admit(action).recorded;
+    return kernel.stands(before.recorded) ? before.recorded : kernel.decide(action).recorded;
   }
 
   review(turn: RunningTurn, reply: Outcome): Outcome {
@@ -84,7 +94,7 @@ export class NodeEffects implements Effects {
     if (operation.verb === 'tell') {
       const { decision, recorded } = kernel.admit(action);
       if (decision.verdict === 'allow') {
-        turn.admitted.set(messageIdOf(action), recorded);
+        turn.admitted.set(messageIdOf(action), { digest: digestIn(action), recorded });
         return { type: 'ok', value: null };
       }
     }
@@ -109,10 +119,11 @@ export class NodeEffects implements Effects {
 
   #factsOf(turn: RunningTurn): ActionFacts {
     const { parts, records } = this.#shell;
+    turn.cause ??= records.causeOf(turn.accepted.index);
     return {
       now: parts.clock.now(),
       actor: records.didOf(turn.agent),
-      cause: records.causeOf(turn.accepted.index),
+      cause: turn.cause,
       toolOf: (name) => this.#tools.get(name)?.tool,
     };
   }
@@ -124,6 +135,8 @@ export class NodeEffects implements Effects {
     const { chain, deadline } = callOf(action);
     const { correlation = message, cause } = action;
     const because = cause === undefined ? {} : { cause };
+    const other = otherContract(contract, roster.get(to) ?? parts.remote?.find(to));
+    if (other !== undefined) return other;
     if (roster.get(to) === undefined && parts.remote?.find(to) !== undefined) {
       const from = { agent: action.agent, did: action.actor };
       const outgoing = {

@@ -3,6 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { parseFromHost } from './from-host.ts';
 import type { FromHost } from './protocol.ts';
 
+const id = '0190a1b2-c3d4-7e5f-8a6b-7c8d9e0f1a2b';
+const options = {
+  restart: 'transient',
+  stop_within_ms: 5,
+  supervise: { strategy: 'one_for_all', restarts: '5 in 30s', backoff: { min: 1, max: 2 } },
+};
 const segment = { entries: [], total: 0, digest: '' };
 
 /** One of each kind, with every kind of part. */
@@ -21,7 +27,7 @@ const samples: readonly FromHost[] = [
     ordinal: 2,
     operation: { verb: 'tell', agent: 'a', contract: 'c', message: 'm', input: 1, retryForMs: 5 },
   },
-  { type: 'operation', turn: 't', ordinal: 3, operation: { verb: 'spawn', agent: 'a', contract: 'c', options: {} } },
+  { type: 'operation', turn: 't', ordinal: 3, operation: { verb: 'spawn', agent: 'a', contract: 'c', options } },
   { type: 'operation', turn: 't', ordinal: 4, operation: { verb: 'stop', agent: 'a' } },
   { type: 'operation', turn: 't', ordinal: 5, operation: { verb: 'approve', tool: 'a', input: [], withinMs: 1 } },
   {
@@ -39,7 +45,7 @@ const samples: readonly FromHost[] = [
     segment: {
       entries: [
         { type: 'emit', name: 'Added', data: { n: 1 } },
-        { type: 'tell', message: 'i', agent: 'a', contract: 'c', name: 'm', input: {}, retryForMs: 1 },
+        { type: 'tell', message: id, agent: 'a', contract: 'c', name: 'm', input: {}, retryForMs: 1 },
         { type: 'arm', timer: 'x', delayMs: 1, everyMs: null, message: 'm', input: {} },
         { type: 'watch', agent: 'a', message: 'm' },
       ],

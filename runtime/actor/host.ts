@@ -5,6 +5,7 @@
 import type { JsonValue } from '../codec/json.ts';
 import { hasCode, messageOf } from '../core/errors.ts';
 import { err, ok, type Refusal, type Result } from '../core/result.ts';
+import { isCarriable } from './carriable.ts';
 import type { Implementation } from './implement.ts';
 import { makeContext } from './make-context.ts';
 import type { FromHost, ToHost, TurnDone } from './protocol.ts';
@@ -97,7 +98,8 @@ export class Host {
   #kept(done: TurnDone, start: number, { emitted, state }: TurnRun): TurnDone {
     const code = this.#code;
     if (code === undefined || Math.floor(emitted / KEEP_FACTS) === Math.floor(start / KEEP_FACTS)) return done;
-    return { ...done, kept: { code, emitted, state: state as JsonValue } };
+    const kept = { ...done, kept: { code, emitted, state: state as JsonValue } };
+    return isCarriable(kept) ? kept : done;
   }
 
   #baseOf(enter: Enter, implementation: Implementation): Result<Cached, Refusal> | 'stale' {

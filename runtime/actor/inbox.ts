@@ -111,7 +111,7 @@ export class NodeInbox implements Inbox {
       const message = `expected a message of ${known.contract}, found ${name}`;
       return { type: 'invalid', code: 'message.unknown', message };
     }
-    const text = canonicalJson(body);
+    const text = canonicalJson({ outcome: { value: body } }); // the deepest place that it has in a record
     if (!text.ok) return { type: 'invalid', code: 'message.not_data', message: text.error.message };
     const length = Buffer.byteLength(text.value);
     if (length <= MESSAGE_BYTES_MAX) return undefined;

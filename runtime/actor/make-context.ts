@@ -1,5 +1,6 @@
 /** The context object over a turn: each member is a few words that become an operation, a wait or an entry. */
 import type { JsonValue } from '../codec/json.ts';
+import { assert } from '../core/assert.ts';
 import { CodedError } from '../core/errors.ts';
 import type { Outcome } from '../kernel/outcome.ts';
 import type { Caller, Context, SpawnOptions, UseOptions, Waited } from './context.ts';
@@ -8,6 +9,7 @@ import { type Duration, toMillis } from './duration.ts';
 import { NotOkError } from './not-ok.ts';
 import { agentName, type Ref } from './ref.ts';
 import { parseWith, type Schema } from './schema.ts';
+import { isRestarts } from './supervision.ts';
 import type { TurnRun } from './turn-run.ts';
 
 /** How long a message that was told may be on its way before it becomes a dead letter. */
@@ -107,6 +109,7 @@ export function makeContext(run: TurnRun, contract: Contract): Context<ContractS
 export function spawnData(options: SpawnOptions): JsonValue {
   const { restart = 'permanent', stopWithin = '5s', supervise = {} } = options;
   const { backoff, strategy, restarts } = supervise;
+  assert(restarts === undefined || isRestarts(restarts), `expected restarts such as '5 in 30s', found ${restarts}`);
   return {
     restart,
     stop_within_ms: toMillis(stopWithin),

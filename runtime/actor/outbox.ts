@@ -8,6 +8,7 @@ import type { Sent } from './agent-view.ts';
 import { arrivingOf, type Live } from './live.ts';
 import type { Outgoing } from './remote.ts';
 import type { Outbox, Shell } from './shell.ts';
+import { otherContract } from './turn-action.ts';
 import type { AgentPayload } from './vocabulary.ts';
 
 const SEND_AGAIN_MS_MIN = 100;
@@ -75,6 +76,8 @@ export class NodeOutbox implements Outbox {
     const correlation = unwrap(parseEventId(sent.turn), 'a turn id');
     const cause = records.causeOf(sent.index);
     const { to, name, body, contract } = sent;
+    const other = otherContract(contract, roster.get(to) ?? parts.remote?.find(to));
+    if (other !== undefined) return other;
     if (roster.get(to) === undefined && parts.remote?.find(to) !== undefined) {
       const from = { agent, did: records.didOf(agent) };
       const deadline = sent.retry_until;

@@ -1,9 +1,11 @@
 /** A turn under way, on the node's side: what it has asked of the kernel and not heard yet, and how it will end. */
 
-import type { RecordedDecision } from '../codec/record.ts';
+import type { JsonValue } from '../codec/json.ts';
+import type { Cause, RecordedDecision } from '../codec/record.ts';
+import { eventIdOf } from '../kernel/event-id.ts';
 import type { Accepted, TurnMemory } from './agent-view.ts';
 import type { Call } from './call-chain.ts';
-import type { Recorded, TurnDiverged, TurnDone, TurnFailed, TurnParked, TurnStale } from './protocol.ts';
+import type { Entry, Recorded, TurnDiverged, TurnDone, TurnFailed, TurnParked, TurnStale } from './protocol.ts';
 
 export type TurnEnd =
   | TurnDone
@@ -24,6 +26,12 @@ export const OPERATIONS_PER_TURN_MAX = 1_000;
 /** What one segment may hold: it is one append. */
 export const ENTRIES_PER_SEGMENT_MAX = 200;
 
+const FOREIGN: TurnEnd = {
+  type: 'failed',
+  code: 'turn.foreign_message',
+  message: 'expected messages of this turn, each once, found another',
+};
+
 export class RunningTurn {
   readonly agent: string;
   readonly accepted: Accepted;
@@ -39,11 +47,16 @@ export class RunningTurn {
   #told: readonly Recorded[] = [];
   #forgotten = 0;
   readonly #abort = new AbortController();
-  /** What the gates said of the messages that it is about to send, by message. */
-  readonly admitted = new Map<string, RecordedDecision>();
+  /** What the gates said of the messages that it is about to send, by message, and to which operation they said it. */
+  readonly admitted = new Map<
+    string,
+    { readonly digest: JsonValue | undefined; readonly recorded: RecordedDecision }
+  >();
   /** What its host was given to begin from: nothing, because it has the state; a state that was kept; or every fact. */
   given: 'nothing' | 'kept' | 'all' = 'all';
   operations: number;
+  /** The acceptance of its message, as what it does names it; found out once. */
+  cause: Cause | undefined;
   /** When its host was last heard. */
   heardMs: number;
   /** Operations that it waits for: while there are any, the host owes nothing. */
@@ -80,7 +93,7 @@ export class RunningTurn {
   }
 
   end(end: TurnEnd): void {
-    this.#end.resolve(end);
+    this.#end.resolve((end.type === 'done' || end.type === 'park') && !this.#isOwn(end) ? FOREIGN : end);
   }
 
   /**
@@ -121,6 +134,18 @@ export class RunningTurn {
       this.inFlight -= 1;
       this.#operations.delete(operation);
     });
+  }
+
+  /** Whether what it sends are messages of its own, each once: their ids name the turn, and one of its operations. */
+  #isOwn({ segment: { entries }, ...end }: TurnDone | TurnParked): boolean {
+    const sent = entries.filter((entry): entry is Entry & { readonly type: 'tell' } => entry.type === 'tell');
+    const messages = new Set(sent.map(({ message }) => message));
+    if (messages.size < sent.length || sent.some(({ message }) => this.memory?.sent.has(message))) return false;
+    for (const message of this.admitted.keys()) messages.delete(message);
+    const waits = (this.memory?.parked?.waits.length ?? 0) + (end.type === 'park' ? end.waits.length : 0);
+    for (let n = 0; n < this.operations + waits && messages.size > 0; n++)
+      messages.delete(eventIdOf(this.id, 'message', n));
+    return messages.size === 0;
   }
 
   /** Until nothing that it began is under way: only then may it be entered again. */

@@ -11,7 +11,7 @@
  *     half of itself and all of it, so that many do not come back at the same moment.
  */
 import type { Random } from '../core/random.ts';
-import { type Duration, toMillis } from './duration.ts';
+import { type Duration, isDuration, toMillis } from './duration.ts';
 
 export type Strategy = 'one_for_one' | 'one_for_all' | 'rest_for_one';
 export type ChildKind = 'permanent' | 'transient' | 'temporary';
@@ -72,6 +72,12 @@ export function supervision(
     children,
     incidents,
   };
+}
+
+/** Whether a text says how many restarts are borne in which time: `'5 in 30s'`. */
+export function isRestarts(text: string): text is NonNullable<Supervise['restarts']> {
+  const [count = '', period = '', ...more] = text.split(' in ');
+  return /^\d{1,6}$/.test(count) && isDuration(period) && more.length === 0;
 }
 
 /** What to do about one exit. */

@@ -7,6 +7,7 @@ import { CodedError } from '../core/errors.ts';
 import { unwrap } from '../core/result.ts';
 import type { Action } from '../kernel/action.ts';
 import { eventIdOf } from '../kernel/event-id.ts';
+import type { NotOk } from '../kernel/outcome.ts';
 import { streamOf } from './agent-stream.ts';
 import type { Call } from './call-chain.ts';
 import type { DeadLetter } from './dead-letters.ts';
@@ -162,6 +163,21 @@ export function splitTarget(target: string): {
 export function messageIdOf(action: Action): EventId {
   const { turn, ordinal } = noteOf(action);
   return eventIdOf(turn, 'message', ordinal);
+}
+
+/** Which operation it is, by its content. */
+export function digestIn({ note }: Action): JsonValue | undefined {
+  return note?.()['digest'];
+}
+
+/** The gates decided by the contract that the sender named: whoever answers another one gets nothing. */
+export function otherContract(
+  named: string,
+  receiver: { readonly contract: string } | undefined,
+): (NotOk & { readonly type: 'invalid' }) | undefined {
+  if (receiver === undefined || receiver.contract === named) return undefined;
+  const message = `expected an agent of ${receiver.contract} to be addressed as one, found ${named}`;
+  return { type: 'invalid', code: 'message.other_contract', message };
 }
 
 /** The call that an ask makes: who waits, and until when. */

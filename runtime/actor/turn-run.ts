@@ -12,11 +12,13 @@ import { digestText, type EventId } from '../codec/record.ts';
 import type { Millis } from '../core/brand.ts';
 import { utf8 } from '../core/bytes.ts';
 import { CodedError, hasCode, messageOf } from '../core/errors.ts';
+import { PAYLOAD_DEPTH_MAX } from '../core/limits.ts';
 import type { Random } from '../core/random.ts';
 import { type Refusal, type Result, unwrap } from '../core/result.ts';
 import { seededRandom } from '../core/simulation.ts';
 import { eventIdOf } from '../kernel/event-id.ts';
 import type { Outcome } from '../kernel/outcome.ts';
+import { isCarriable, SAID_BYTES_MAX } from './carriable.ts';
 import type { Context } from './context.ts';
 import type { ContractSpec } from './contract.ts';
 import type { Implementation } from './implement.ts';
@@ -283,7 +285,7 @@ export class TurnRun {
   }
 
   #fail(code: string, message: string): void {
-    this.#leave({ type: 'failed', turn: this.enter.turn, code, message: message.slice(0, 2_000) });
+    this.#leave({ type: 'failed', turn: this.enter.turn, code, message: message.slice(0, 2_000).toWellFormed() });
   }
 
   /** Whether the handler does less than it did before (T4); if so, the turn has left. */
@@ -311,7 +313,14 @@ export class TurnRun {
   }
 
   #tell(message: FromHost): void {
-    outOfTurn(() => this.#send(message));
+    if (isCarriable(message)) outOfTurn(() => this.#send(message));
+    else this.#tooLarge();
+  }
+
+  #tooLarge(): void {
+    const message = `expected what a turn says at once to be data of at most ${SAID_BYTES_MAX} bytes and ${PAYLOAD_DEPTH_MAX} levels`;
+    this.drop();
+    outOfTurn(() => this.#send({ type: 'failed', turn: this.enter.turn, code: 'turn.too_large', message }));
   }
 }
 

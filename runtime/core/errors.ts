@@ -22,7 +22,8 @@ export function hasCode(thrown: unknown, code?: string): thrown is Error & { rea
   return code === undefined || thrown.code === code;
 }
 
-/** The message of anything that was thrown, for a report to a person. */
+/** The message of anything that was thrown, for a report to a person. Well-formed, so that it can be recorded: V8 quotes the
+ *  first half of a surrogate pair where `JSON.parse` stumbles over one. */
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  return (thrown instanceof Error ? thrown.message : String(thrown)).toWellFormed();
 }
