@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { CodedError, hasCode } from '../../runtime/core/errors.ts';
 import { version } from '../version.ts';
 import { chaosGroup } from './chaos/group.ts';
+import { completionCommand } from './completion/group.ts';
 import { configGroup } from './config/group.ts';
 import { delegationGroup } from './delegation/group.ts';
 import { doctorCommand } from './doctor/group.ts';
@@ -24,6 +25,7 @@ import { upGroup } from './up/group.ts';
 const GROUPS: readonly ((program: Command, shell: Shell) => void)[] = [
   chaosGroup,
   configGroup,
+  completionCommand,
   delegationGroup,
   doctorCommand,
   explainCommand,
