@@ -56,7 +56,7 @@ export type Claims = {
 export function encodeClaims(claims: Claims): Uint8Array {
   const bytes = utf8(unwrap(canonicalJson(claims), 'claims are data'));
   assert(bytes.length <= CLAIMS_BYTES_MAX, 'encodeClaims: at most CLAIMS_BYTES_MAX bytes');
-  const fault = CLAIMS.faultIn(JSON.parse(JSON.stringify(claims)), '');
+  const fault = CLAIMS.faultIn(claims, '');
   assert(fault === undefined, `encodeClaims: ${fault?.expected} at ${fault?.path}`);
   return bytes;
 }

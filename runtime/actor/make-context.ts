@@ -45,7 +45,8 @@ export function makeContext(run: TurnRun, contract: Contract): Context<ContractS
     ask: ({ contract: other, agent }: Ref) =>
       members(other.spec.messages, (message, spec) => (input: JsonValue, options?: { readonly within?: Duration }) => {
         const withinMs = options?.within === undefined ? withinOf(spec) : toMillis(options.within);
-        return run.operate({ verb: 'ask', agent, contract: other.name, message, input, withinMs });
+        // In the order of their names: what is sorted is written natively.
+        return run.operate({ agent, contract: other.name, input, message, verb: 'ask', withinMs });
       }),
     tell: ({ contract: other, agent }: Ref) =>
       members(other.spec.messages, (name) => async (input: JsonValue, options?: { readonly retryFor?: Duration }) => {

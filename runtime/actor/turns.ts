@@ -2,6 +2,7 @@
  * Taking turns: one at a time per agent, again after a failure, each segment committed in one append (N2, N3, N4).
  */
 import { eventIdOf } from '../kernel/event-id.ts';
+import type { Outcome } from '../kernel/outcome.ts';
 import { emittedBy } from './agent-stream.ts';
 import { type Accepted, isParked } from './agent-view.ts';
 import type { Due, Live } from './live.ts';
@@ -226,8 +227,8 @@ export class NodeTurns implements Turns {
     const emitted = end.segment.entries.filter(({ type }) => type === 'emit').length;
     const committed = eventIdOf('committed', live.known.agent, id);
     const shown = this.#shell.effects.review(turn, end.reply);
-    const reply = { ...shown, event: shown.event ?? committed };
-    const payload = { turn: id, reply, emitted, state: end.state, late };
+    const reply: Outcome = { event: committed, ...shown };
+    const payload = { emitted, late, reply, state: end.state, turn: id };
     await records.add(live, [...entries, { id: committed, type: 'turn.committed', payload }], accepted);
     inbox.answer(id, reply);
     if (end.kept?.emitted === live.view.emitted) {

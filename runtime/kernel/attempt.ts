@@ -87,10 +87,13 @@ export class Attempts {
     try {
       return await withDeadline(start(work, inner), bound);
     } finally {
-      ending.abort(new DOMException('the attempt is over', 'AbortError'));
+      ending.abort(OVER);
     }
   }
 }
+
+/** One for all: to make one takes a picture of the stack. */
+const OVER = new DOMException('the attempt is over', 'AbortError');
 
 /** A synchronous throw of the executor is a throw like any other. */
 async function start<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {

@@ -1,11 +1,11 @@
 /** Ids of events: fresh ones that sort by time, and ones that follow from what they name. */
 import { sha256 } from '../codec/digest.ts';
 import { type EventId, parseEventId } from '../codec/record.ts';
-import { toHex, utf8 } from '../core/bytes.ts';
+import { utf8 } from '../core/bytes.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import { unwrap } from '../core/result.ts';
-import { uuidv7 } from '../core/uuid.ts';
+import { formatUuid, uuidv7 } from '../core/uuid.ts';
 
 export function newEventId(clock: Clock, random: Random): EventId {
   return unwrap(parseEventId(uuidv7(clock, random)), 'a UUID');
@@ -17,7 +17,5 @@ export function eventIdOf(...words: readonly (string | number)[]): EventId {
   const bytes = sha256(utf8(JSON.stringify(words))).slice(0, 16);
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  const hex = toHex(bytes);
-  const text = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-  return unwrap(parseEventId(text), 'sixteen bytes are a UUID');
+  return unwrap(parseEventId(formatUuid(bytes)), 'sixteen bytes are a UUID');
 }

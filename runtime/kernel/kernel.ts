@@ -15,7 +15,7 @@
  * but the windows of the refusal meter.
  */
 
-import { sha256 } from '../codec/digest.ts';
+import { type Digest, sha256 } from '../codec/digest.ts';
 import { canonicalJson, type JsonValue } from '../codec/json.ts';
 import { type Cause, digestText, type RecordedDecision } from '../codec/record.ts';
 import { assert } from '../core/assert.ts';
@@ -159,23 +159,33 @@ export class Kernel implements AsyncDisposable {
     const worthless = permit.spend(this.#bond(now)); // K2: from here to the executor's first line there is no await
     if (worthless !== undefined) return this.#abandon(action, worthless.code, this.#causeOf(decided));
     const outcome = await this.#attempts.attempt(action, { input, delegations: decision.delegations }, signal);
-    return this.#settle(action, outcome, this.#causeOf(decided));
+    return this.#settle(action, outcome, this.#causeOf(decided), request.digest);
   }
 
-  async #settle(action: Action, outcome: Outcome, cause: Cause | undefined): Promise<Outcome> {
+  async #settle(
+    action: Action,
+    outcome: Outcome,
+    cause: Cause | undefined,
+    digest = actionDigest(action),
+  ): Promise<Outcome> {
     const came = asData(action, outcome);
-    const { told, ...seen } = this.#see(action, came);
+    const { told, ...seen } = this.#see(action, came, digest);
     const note = action.note?.() ?? {};
-    const payload: ActionSettled = { key: action.key, status: statusOf(came), outcome: told, ...seen, note };
+    const { key } = action;
+    const payload: ActionSettled = { key, note, outcome: told, status: statusOf(came), ...seen };
     const settled = await this.#append(action, ACTION_EVENTS.settled, { payload, replay: 'outcome', cause });
-    this.#tell(this.#request(action), { type: 'settled', status: payload.status });
+    this.#tell(this.#request(action, digest), { type: 'settled', status: payload.status });
     return { ...told, event: settled.id };
   }
 
   /** What the author and the record may see of what came back (K5). */
-  #see(action: Action, came: Outcome): { readonly told: Outcome } & Pick<ActionSettled, 'withheld' | 'redacted'> {
+  #see(
+    action: Action,
+    came: Outcome,
+    digest: Digest,
+  ): { readonly told: Outcome } & Pick<ActionSettled, 'withheld' | 'redacted'> {
     if (action.verb !== 'use' || came.type !== 'ok') return { told: came };
-    const seen = review(this.#parts.gates, this.#request(action), { point: 'post_tool', value: came.value });
+    const seen = review(this.#parts.gates, this.#request(action, digest), { point: 'post_tool', value: came.value });
     if (seen.type === 'withheld') {
       return { told: { type: 'denied', code: seen.code, message: seen.message }, withheld: seen.withheld };
     }
@@ -230,9 +240,9 @@ export class Kernel implements AsyncDisposable {
     return { verdict: 'deny', code: 'gate.obligation_unmet', message, gate: 'policy', obligations: [] };
   }
 
-  #request(action: Action): GateRequest {
+  #request(action: Action, digest = actionDigest(action)): GateRequest {
     const epochs = this.#parts.epochs?.() ?? NO_EPOCHS;
-    return { action, digest: actionDigest(action), at: this.#parts.clock.now(), epochs };
+    return { action, digest, at: this.#parts.clock.now(), epochs };
   }
 
   #bond({ action, digest, epochs }: GateRequest) {
@@ -272,20 +282,21 @@ export class Kernel implements AsyncDisposable {
     const digest = digestText(request.digest);
     const ring = this.#parts.gates.policy?.basis?.(request).ring ?? null;
     const note = action.note?.() ?? {};
+    // In the order of their names: what is sorted is written natively.
     return {
-      key,
-      verb,
-      target,
+      at,
+      attempt,
+      digest,
       effect,
+      input,
+      key,
+      note,
+      refused,
+      ring,
       risk,
       scope: action.scope ?? null,
-      digest,
-      input,
-      at,
-      ring,
-      attempt,
-      refused,
-      note,
+      target,
+      verb,
     };
   }
 

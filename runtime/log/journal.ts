@@ -8,6 +8,8 @@
  * J4. Only what is durable is read, proved or signed. The anchor has a checkpoint before anyone else (anchor.ts, A1).
  *
  * It owns the store and closes it. It does not interpret payloads, and runs nothing in answer to an event.
+ *
+ * Long because reading, appending and signing share one account of what is durable.
  */
 
 import { type Checkpoint, type Origin, openCheckpoint, signCheckpoint } from '../codec/checkpoint.ts';
@@ -35,6 +37,7 @@ import type { Anchor } from './anchor.ts';
 import { batchOf, nextCount, type Timed } from './batching.ts';
 import type { EventLog, NewEvent, Recorded, Snapshot, Write } from './event-log.ts';
 import { Growth } from './growth.ts';
+import { Recent } from './recent.ts';
 import { placeOf, type Sequenced, Sequencer } from './sequencer.ts';
 import { decodeSnapshot, encodeSnapshot } from './snapshot.ts';
 import { stopError } from './stop-error.ts';
@@ -69,7 +72,10 @@ export class Journal implements EventLog {
   /** Sequenced and not yet durable, by id. */
   readonly #pending = new Map<EventId, Sequenced>();
   readonly #heads: StreamHeads;
+  readonly #recent = new Recent();
   #durable: number;
+  /** Of what is durable: while a batch is being written, the tree is ahead of it. */
+  #root: Digest;
   #flushing: Promise<void> | undefined;
   #stopped: Error | undefined;
   #closing: Promise<void> | undefined;
@@ -84,6 +90,7 @@ export class Journal implements EventLog {
     const head = parts.store.head();
     assert(head.size === parts.tree.size, 'J4: a tree of the records that are there');
     this.#durable = head.size;
+    this.#root = parts.tree.root();
     this.#heads = new StreamHeads(parts.store, () => this.#durable);
     this.#sequencer = new Sequencer(digestText(sha256(utf8(parts.store.origin))), head, (stream) =>
       this.versionOf(stream),
@@ -193,7 +200,7 @@ export class Journal implements EventLog {
 
   root(size = this.#durable): Digest {
     this.#mustCover(size);
-    return this.#tree.root(size);
+    return size === this.#durable ? this.#root : this.#tree.root(size);
   }
 
   inclusionProof(index: number, size = this.#durable): readonly Digest[] {
@@ -252,6 +259,15 @@ export class Journal implements EventLog {
   /** Up to the size that the log had when this was asked for: the store may know of more. */
   *#readStream(stream: StreamId, fromVersion: number, size: number): Generator<LogRecord> {
     this.#mustBeOpen();
+    const recent = this.#recent.since(stream, fromVersion);
+    if (recent !== undefined) {
+      for (const { index, bytes } of recent) {
+        if (index >= size) return;
+        this.#mustBeOpen();
+        yield readRecord(bytes);
+      }
+      return;
+    }
     for (const run of this.#store.runs(stream, fromVersion)) {
       for (const index of run.indexes.slice(Math.max(0, fromVersion - run.version))) {
         if (index >= size) return;
@@ -311,8 +327,11 @@ export class Journal implements EventLog {
       const appends = this.#queue.splice(0, nextCount(this.#queue, this.#durable));
       try {
         const batch = batchOf(appends, this.#tree);
+        const root = this.#tree.root();
         await this.#inTime(this.#store.commit(batch), 'a flush');
         this.#durable = batch.head.size;
+        this.#root = root;
+        for (const append of appends) this.#recent.add(append.events);
         for (const id of batch.ids) this.#pending.delete(id);
         this.#queued -= batch.ids.length;
       } catch (error) {
