@@ -56,8 +56,8 @@ export type RealmNode = {
   readonly agents: ReadonlyMap<string, string>;
 };
 
-/** Makes what the plan names and the folder lacks (R1, R2).
- *  @throws {CodedError} `key.*` · `realm.malformed` */
+/** Makes what the plan names and the folder lacks (R1, R2). An agent stays at its node: to name it elsewhere is refused.
+ *  @throws {CodedError} `key.*` · `realm.malformed` · `realm.name_taken` · `realm.other_realm` */
 export function provisionRealm(
   directory: string,
   plan: RealmPlan,
@@ -66,20 +66,28 @@ export function provisionRealm(
   const realm = realmOf(plan.realm);
   const { random } = ports;
   const operator = join(directory, 'operator');
-  checkNames(plan);
+  const known = existsSync(join(directory, ROSTER)) ? readRoster(directory) : undefined;
+  if (known !== undefined && known.realm !== realm) {
+    throw new CodedError('realm.other_realm', `expected the realm ${realm}, found ${known.realm} in ${directory}`);
+  }
+  const wanted = plan.nodes.map(({ name, agents }) => {
+    const before = known?.nodes.find((one) => one.name === name)?.agents.map((one) => one.name) ?? [];
+    return { name, agents: [...before, ...agents.filter((agent) => !before.includes(agent))] }; // (R2)
+  });
+  const others = known?.nodes.filter((one) => !plan.nodes.some(({ name }) => name === one.name)) ?? [];
+  const kept = others.map(({ name, agents }) => ({ name, agents: agents.map((agent) => agent.name) }));
+  checkNames([...kept, ...wanted]);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   if (!existsSync(operator)) createKeyFolder(operator, { kind: 'operator' }, random);
   const sponsor = readKeyFile(join(operator, 'sponsor.key'), 'sponsor');
   const tools = join(operator, TOOLS);
   if (!existsSync(tools)) writeKeyFile(tools, { purpose: 'login', pair: generateKeyPair(random) }, random);
-  const known = existsSync(join(directory, ROSTER)) ? readRoster(directory) : undefined;
-  const nodes = plan.nodes.map(({ name, agents }) => {
+  const nodes = wanted.map(({ name, agents }) => {
     const folder = nodeFolder(directory, name);
     mkdirSync(join(directory, 'nodes'), { recursive: true, mode: 0o700 });
     if (!existsSync(folder)) createKeyFolder(folder, { kind: 'node' }, random);
     mkdirSync(join(folder, 'agents'), { recursive: true, mode: 0o700 });
-    const before = known?.nodes.find((one) => one.name === name)?.agents.map((one) => one.name) ?? [];
-    const told = [...new Set([...before, ...agents])].map((agent) => {
+    const told = agents.map((agent) => {
       const place = join(folder, 'agents', wireName(agent));
       if (!existsSync(place)) createAgentFolder(place, { name: wireName(agent), sponsor }, ports);
       return { name: agent, did: readKeyFolder(place).did };
@@ -87,7 +95,6 @@ export function provisionRealm(
     const { did, keys } = readKeyFolder(folder);
     return { name, did, login: keys.get('login.key')?.key ?? did, agents: told };
   });
-  const others = known?.nodes.filter((one) => !plan.nodes.some(({ name }) => name === one.name)) ?? [];
   const operatorLogin = formatDidKey(readKeyFile(tools, 'login').publicKey);
   const { did } = readKeyFolder(operator);
   const roster: RealmRoster = { realm, operator: did, operatorLogin, nodes: [...others, ...nodes] };
@@ -177,14 +184,16 @@ const ROSTER_SHAPE = z.strictObject({
 });
 
 /** R0. */
-function checkNames({ nodes }: RealmPlan): void {
+function checkNames(nodes: RealmPlan['nodes']): void {
   const seen = new Map<string, string>();
-  for (const agent of nodes.flatMap(({ agents }) => agents)) {
-    const other = seen.get(wireName(agent));
-    if (other !== undefined) {
-      throw new CodedError('realm.name_taken', `expected agents of different names, found ${other} and ${agent}`);
+  for (const { name, agents } of nodes) {
+    for (const agent of agents) {
+      const [other, here] = [seen.get(wireName(agent)), `${agent} at ${name}`];
+      if (other !== undefined) {
+        throw new CodedError('realm.name_taken', `expected agents of different names, found ${other} and ${here}`);
+      }
+      seen.set(wireName(agent), here);
     }
-    seen.set(wireName(agent), agent);
   }
 }
 

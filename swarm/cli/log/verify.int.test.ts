@@ -128,6 +128,55 @@ describe('log verify', () => {
     expect(others.stderr).toMatch(/^ringmesh: log\.other_key: /);
   });
 
+  test('several logs: each, and whether they agree', async () => {
+    using at = desk();
+    await withLog(at, 3);
+    await withLog(at, 4, 'other');
+
+    const asJson = at.run(['log', 'verify', 'log', 'other', '--json']);
+    const asText = at.run(['log', 'verify', 'log', 'other']);
+
+    expect([asJson.status, asText.status]).toEqual([0, 0]);
+    const sound = { ok: true, anchor: 'agrees', problems: [] };
+    expect(JSON.parse(asJson.stdout)).toMatchObject({
+      ok: true,
+      logs: [
+        { directory: 'log', size: 3, ...sound },
+        { directory: 'other', size: 4, ...sound },
+      ],
+      agreement: { logs: 2, inFlight: 0, elsewhere: 0, faultCount: 0, faults: [] },
+    });
+    expect(asText.stdout).toMatch(/^DIRECTORY +ORIGIN +EVENTS +ANCHOR +SOUND\nlog +local\/\S+ +3 +agrees +yes\n/);
+    expect(asText.stdout).toMatch(/^agree +yes\n/m);
+  });
+
+  test('of several logs a damaged one is reported, and the others are compared', async () => {
+    using at = desk();
+    for (const name of ['log', 'other', 'third']) await withLog(at, 300, name);
+    edit(join(at.path, 'other/epoch-0/data.mdb'), '{"n":57}', '{"n":58}');
+
+    const { status, stdout, stderr } = at.run(['log', 'verify', 'log', 'other', 'third', '--json']);
+
+    expect(status).toBe(5);
+    expect(JSON.parse(stdout)).toMatchObject({
+      ok: false,
+      logs: [{ ok: true }, { ok: false, firstBadIndex: 57 }, { ok: true }],
+      agreement: { logs: 2, faultCount: 0 },
+    });
+    expect(JSON.parse(stderr)).toMatchObject({ error: { message: expect.stringMatching(/^other: record 57: /) } });
+  });
+
+  test('a key is for one log', async () => {
+    using at = desk();
+    await withLog(at, 1);
+    const vkey = readFileSync(join(at.path, 'log/log.vkey'), 'utf8').trimEnd();
+
+    const { status, stderr } = at.run(['log', 'verify', 'log', 'log', '--vkey', vkey]);
+
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^ringmesh: usage\.invalid: /);
+  });
+
   test('no log is not found, with exit 3', () => {
     using at = desk();
 

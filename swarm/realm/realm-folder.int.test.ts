@@ -1,0 +1,171 @@
+import { existsSync, mkdtempDisposableSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { systemClock, systemRandom } from '../../runtime/core/system.ts';
+import { openRealmNode, provisionRealm, type RealmPlan, readRoster, wireName } from './realm-folder.ts';
+
+const PLAN: RealmPlan = {
+  realm: 'audit',
+  nodes: [
+    { name: 'one', agents: ['audit', 'audit/reporter'] },
+    { name: 'two', agents: ['audit/researcher/1'] },
+  ],
+};
+const ports = { clock: systemClock, random: systemRandom };
+const folder = () => mkdtempDisposableSync(join(tmpdir(), 'ringmesh-realm-'));
+
+/** Every file below, with its content. */
+function filesIn(path: string): Readonly<Record<string, string>> {
+  const names = readdirSync(path, { recursive: true, encoding: 'utf8' });
+  const files = names.filter((name) => statSync(join(path, name)).isFile()).sort();
+  return Object.fromEntries(files.map((name) => [name, readFileSync(join(path, name), 'base64')]));
+}
+
+describe('provisionRealm', () => {
+  test('makes keys for every node and agent, and a roster that holds no secret', () => {
+    using at = folder();
+
+    const roster = provisionRealm(at.path, PLAN, ports);
+
+    expect(readRoster(at.path)).toEqual(roster);
+    expect(roster.nodes.map(({ name, agents }) => [name, agents.map((agent) => agent.name)])).toEqual([
+      ['one', ['audit', 'audit/reporter']],
+      ['two', ['audit/researcher/1']],
+    ]);
+    const dids = roster.nodes.flatMap(({ did, login, agents }) => [did, login, ...agents.map((agent) => agent.did)]);
+    expect(new Set(dids).size).toBe(7);
+    for (const name of Object.keys(filesIn(at.path)).filter((file) => file.endsWith('.key'))) {
+      expect(statSync(join(at.path, name)).mode & 0o077).toBe(0);
+    }
+    expect(readFileSync(join(at.path, 'realm.json'), 'utf8')).not.toMatch(/secret|private/i);
+  });
+
+  test('R2: again it changes nothing', () => {
+    using at = folder();
+    const roster = provisionRealm(at.path, PLAN, ports);
+    const before = filesIn(at.path);
+
+    expect(provisionRealm(at.path, PLAN, ports)).toEqual(roster);
+    expect(filesIn(at.path)).toEqual(before);
+  });
+
+  test('R2: adds what a later plan names, and keeps what it no longer does', () => {
+    using at = folder();
+    const before = provisionRealm(at.path, PLAN, ports);
+
+    const after = provisionRealm(
+      at.path,
+      {
+        realm: 'audit',
+        nodes: [
+          { name: 'two', agents: ['clerk'] },
+          { name: 'three', agents: [] },
+        ],
+      },
+      ports,
+    );
+
+    const [one, two] = before.nodes;
+    expect(after.nodes.find(({ name }) => name === 'one')).toEqual(one);
+    const agents = after.nodes.find(({ name }) => name === 'two')?.agents ?? [];
+    expect(agents.slice(0, 1)).toEqual(two?.agents);
+    expect(agents.map(({ name }) => name)).toEqual(['audit/researcher/1', 'clerk']);
+    expect(after.nodes.map(({ name }) => name).toSorted()).toEqual(['one', 'three', 'two']);
+  });
+
+  test('R1: completes a folder that was left half made, with the keys that are there', () => {
+    using at = folder();
+    const roster = provisionRealm(at.path, PLAN, ports);
+    rmSync(join(at.path, 'realm.json'));
+    rmSync(join(at.path, 'nodes/two'), { recursive: true });
+
+    const again = provisionRealm(at.path, PLAN, ports);
+
+    expect(again.operator).toBe(roster.operator);
+    expect(again.nodes[0]).toEqual(roster.nodes[0]);
+    expect(again.nodes[1]?.did).not.toBe(roster.nodes[1]?.did);
+    expect(openRealmNode(at.path, 'two').did).toBe(again.nodes[1]?.did);
+  });
+
+  test.each([
+    ['twice the same', ['audit', 'audit']],
+    ['one on the wire', ['audit/reporter', 'audit-reporter']],
+  ])('R0: refuses names that are %s, and makes nothing', (_, names) => {
+    using at = folder();
+    const nodes = names.map((agent, n) => ({ name: `node-${n}`, agents: [agent] }));
+
+    expect(() => provisionRealm(at.path, { realm: 'audit', nodes }, ports)).toThrow(
+      expect.objectContaining({ code: 'realm.name_taken' }),
+    );
+    expect(readdirSync(at.path)).toEqual([]);
+  });
+
+  test.each([
+    ['has on the wire', 'audit-reporter'],
+    ['has at another node', 'audit/researcher/1'],
+  ])('R0: refuses a name that an agent of an earlier plan %s', (_, agent) => {
+    using at = folder();
+    provisionRealm(at.path, PLAN, ports);
+    const nodes = [{ name: 'three', agents: [agent] }];
+
+    expect(() => provisionRealm(at.path, { realm: 'audit', nodes }, ports)).toThrow(
+      expect.objectContaining({ code: 'realm.name_taken' }),
+    );
+    expect(existsSync(join(at.path, 'nodes/three'))).toBe(false);
+  });
+
+  test('refuses a folder that is another realm’s', () => {
+    using at = folder();
+    provisionRealm(at.path, PLAN, ports);
+
+    expect(() => provisionRealm(at.path, { ...PLAN, realm: 'other' }, ports)).toThrow(
+      expect.objectContaining({ code: 'realm.other_realm' }),
+    );
+  });
+
+  test.each(['../escape', 'A', '', 'a/b', '.'])('refuses %j as a node’s name', (name) => {
+    using at = folder();
+
+    expect(() => provisionRealm(at.path, { realm: 'audit', nodes: [{ name, agents: [] }] }, ports)).toThrow(
+      expect.objectContaining({ code: 'realm.malformed' }),
+    );
+  });
+});
+
+describe('openRealmNode', () => {
+  test('needs its own folder and the roster, and nobody else’s', () => {
+    using at = folder();
+    const roster = provisionRealm(at.path, PLAN, ports);
+    rmSync(join(at.path, 'operator'), { recursive: true });
+    rmSync(join(at.path, 'nodes/one'), { recursive: true });
+
+    const two = openRealmNode(at.path, 'two');
+
+    expect(two).toMatchObject({ name: 'two', did: roster.nodes[1]?.did, roster });
+    expect([...two.agents.keys()]).toEqual(['audit/researcher/1']);
+  });
+
+  test.each([
+    ['no roster', 'realm.not_found', (path: string) => rmSync(join(path, 'realm.json'))],
+    ['a roster of another shape', 'realm.malformed', (path: string) => writeFileSync(join(path, 'realm.json'), '{}')],
+    ['no JSON', 'realm.malformed', (path: string) => writeFileSync(join(path, 'realm.json'), 'realm')],
+  ])('refuses %s with %s', (_, code, spoil) => {
+    using at = folder();
+    provisionRealm(at.path, PLAN, ports);
+    spoil(at.path);
+
+    expect(() => openRealmNode(at.path, 'one')).toThrow(expect.objectContaining({ code }));
+  });
+
+  test('refuses a node that the roster does not name', () => {
+    using at = folder();
+    provisionRealm(at.path, PLAN, ports);
+
+    expect(() => openRealmNode(at.path, 'three')).toThrow(expect.objectContaining({ code: 'realm.no_such_node' }));
+  });
+});
+
+test('a name on the wire has no slash', () => {
+  expect(wireName('audit/researcher/1')).toBe('audit-researcher-1');
+});
