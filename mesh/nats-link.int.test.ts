@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { generateKeyPair, type KeyPair } from '../runtime/codec/ed25519.ts';
 import { utf8, view } from '../runtime/core/bytes.ts';
+import { withDeadline } from '../runtime/core/deadline.ts';
 import { unwrap } from '../runtime/core/result.ts';
 import { systemClock, systemRandom } from '../runtime/core/system.ts';
 import { natsConfig } from './nats-config.ts';
@@ -46,7 +47,7 @@ async function textOf(transport: NatsTransport): Promise<string> {
   throw new Error('expected a message');
 }
 
-/** Resolves when `reported` has been called so often. */
+/** Resolves when `report` has been called so often; rejects when that takes too long. */
 function counted(times: number): {
   readonly report: (reason: string) => void;
   readonly done: Promise<readonly string[]>;
@@ -56,7 +57,10 @@ function counted(times: number): {
   const report = (reason: string): void => {
     if (reasons.push(reason) === times) resolve(reasons);
   };
-  return { report, done: promise };
+  const bound = { clock: systemClock, limitMs: 20_000, what: `${times} reports` };
+  const done = withDeadline(promise, bound);
+  done.catch(() => undefined); // whoever waits hears of it
+  return { report, done };
 }
 
 describe.each(brokerBinaries(process.env['RINGMESH_NATS_SERVERS']))('%s', (binary) => {
