@@ -212,7 +212,9 @@ export class Arrivals {
     const heard = this.#parts.heads.hear(from, claims.head);
     if (!heard.ok) {
       const { heard: first, said } = heard.error;
-      this.#parts.begin(this.#parts.recorder.record([splitView(from, first, said)]));
+      if (this.#parts.heads.mayTell(from, at)) {
+        this.#parts.begin(this.#parts.recorder.record([splitView(from, first, said)]));
+      }
       blame({ code: 'peer.split_view', message: 'expected a head of the log that was shown before' });
       return undefined;
     }

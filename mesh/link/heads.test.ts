@@ -65,3 +65,11 @@ test('what is kept of one log is bounded', () => {
   expect(heads.hear(one, aHead(3, 'another')).ok).toBe(true);
   expect(heads.hear(one, aHead(1_999, 'another')).ok).toBe(false);
 });
+
+test('G1: a node that tells of ever more logs is heard about a few, and keeps no other node’s from being compared', () => {
+  const heads = new Heads();
+  heads.hear(other, aHead(5));
+  for (let n = 0; n < 10_000; n++) heads.hear(one, aHead(1, 'root', `log ${n}`));
+  expect(heads.due(NOW)).toHaveLength(1 + 4);
+  expect(heads.hear(other, aHead(5, 'another')).ok).toBe(false);
+});

@@ -3,7 +3,8 @@
  * size, so two roots at one size, from the same node, prove that it shows different histories to different people, or that
  * it was put back.
  *
- * G1. Heads are kept by node and origin: nobody can contradict for another.
+ * G1. Heads are kept by node and origin: nobody can contradict for another. Of one node a few logs are kept; what it says of
+ *     more is neither compared nor recorded.
  * G2. A head is of when its message was written, which may be before others that have arrived; only its root is compared.
  *     But what a node stated in one life was on its disk, so it begins the next with no less: what is stated in a handshake
  *     must not be smaller than what was heard before that life's first one. Within a life, handshakes cross, too.
@@ -12,7 +13,8 @@ import type { Did } from '../../runtime/codec/did.ts';
 import type { DigestText } from '../../runtime/codec/record.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
 import { err, ok, type Result } from '../../runtime/core/result.ts';
-import { HEAD_SEEN_MS, HEADS_KEPT_MAX, PEERS_MAX } from './limits.ts';
+import { HEAD_SEEN_MS, HEADS_KEPT_MAX, LOGS_PER_NODE_MAX, PEERS_MAX, SPLIT_VIEW_RATE } from './limits.ts';
+import { Buckets } from './tally.ts';
 
 /** A log as somebody stated it. */
 export type LogHead = { readonly origin: DigestText; readonly root: DigestText; readonly size: number };
@@ -36,10 +38,14 @@ const LIVES_KEPT_MAX = 4;
 
 export class Heads {
   readonly #lines = new Map<string, Line>();
+  readonly #logs = new Map<Did, number>();
+  readonly #told = new Buckets<Did>(SPLIT_VIEW_RATE);
 
   /** Compares and keeps a head that was said in a handshake, in the life of this boot epoch (G2). */
   meet(node: Did, said: LogHead, epoch: string): Result<true, Contradiction> {
-    const { floors, newest } = this.#line(node, said);
+    const line = this.#line(node, said);
+    if (line === undefined) return ok(true);
+    const { floors, newest } = line;
     const floor = floors.get(epoch) ?? newest;
     floors.set(epoch, floor);
     const [oldest] = floors.keys();
@@ -50,6 +56,7 @@ export class Heads {
   /** Compares and keeps a head. */
   hear(node: Did, said: LogHead): Result<true, Contradiction> {
     const line = this.#line(node, said);
+    if (line === undefined) return ok(true);
     const root = line.roots.get(said.size);
     if (root !== undefined && root !== said.root) return err({ heard: { ...said, root }, said });
     if (root !== undefined) return ok(true);
@@ -63,7 +70,13 @@ export class Heads {
   /** A head that this log holds already. */
   recall(node: Did, head: LogHead): void {
     this.hear(node, head);
-    this.#line(node, head).recorded = head.size;
+    const line = this.#line(node, head);
+    if (line !== undefined) line.recorded = head.size;
+  }
+
+  /** Whether one more contradiction of this node is to be recorded. */
+  mayTell(node: Did, at: Millis): boolean {
+    return this.#told.take(node, at);
   }
 
   /** Heads to be recorded now: the newest of each log that has grown, at most once in HEAD_SEEN_MS. */
@@ -78,15 +91,25 @@ export class Heads {
     return due;
   }
 
-  #line(node: Did, said: LogHead): Line {
+  #line(node: Did, said: LogHead): Line | undefined {
     const key = `${node} ${said.origin}`;
     const known = this.#lines.get(key);
     if (known !== undefined) return known;
+    const logs = this.#logs.get(node) ?? 0;
+    if (logs >= LOGS_PER_NODE_MAX) return undefined;
+    this.#logs.set(node, logs + 1);
     const roots = new Map([[said.size, said.root]]);
     const line: Line = { node, newest: said, roots, floors: new Map(), recorded: -1, recordedAt: 0 as Millis };
     this.#lines.set(key, line);
-    const [oldest] = this.#lines.keys();
-    if (this.#lines.size > 2 * PEERS_MAX && oldest !== undefined) this.#lines.delete(oldest);
+    const [oldest] = this.#lines;
+    if (this.#lines.size > 2 * PEERS_MAX && oldest !== undefined) this.#forget(...oldest);
     return line;
+  }
+
+  #forget(key: string, { node }: Line): void {
+    this.#lines.delete(key);
+    const left = (this.#logs.get(node) ?? 1) - 1;
+    if (left === 0) this.#logs.delete(node);
+    else this.#logs.set(node, left);
   }
 }

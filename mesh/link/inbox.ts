@@ -12,7 +12,7 @@ import type { Millis } from '../../runtime/core/brand.ts';
 import { err, ok, type Refusal, type Result } from '../../runtime/core/result.ts';
 import type { Admitted } from '../admit.ts';
 import { readBody } from './bodies.ts';
-import { INBOX_MAX } from './limits.ts';
+import { INBOX_MAX, INBOX_PER_NODE_MAX } from './limits.ts';
 import type { Names } from './names.ts';
 import { readCommand } from './words.ts';
 
@@ -60,30 +60,37 @@ function senderOf(did: Did, names: Names, at: Millis): Result<string, Refusal> {
 /** Requests under way here, by sender and id. */
 export class Inbox {
   readonly #underWay = new Map<string, Set<DigestText>>();
+  readonly #byNode = new Map<Did | undefined, number>();
 
   get size(): number {
     return this.#underWay.size;
   }
 
   /** `new` if it is to be handed over; `known` if it is under way (X2); `full` if there is no room. */
-  begin({ claims, message }: Admitted): 'new' | 'known' | 'full' {
+  begin({ claims, message, session }: Admitted): 'new' | 'known' | 'full' {
     const key = `${claims.from} ${claims.id}`;
     const known = this.#underWay.get(key);
     if (known !== undefined) {
       if (known.size < WRITINGS_MAX) known.add(message);
       return 'known';
     }
-    if (this.#underWay.size >= INBOX_MAX) return 'full';
+    const ofNode = this.#byNode.get(session?.peerDid) ?? 0;
+    if (this.#underWay.size >= INBOX_MAX || ofNode >= INBOX_PER_NODE_MAX) return 'full';
+    this.#byNode.set(session?.peerDid, ofNode + 1);
     this.#underWay.set(key, new Set([message]));
     return 'new';
   }
 
   /** It is over: the writings of it that are to be answered. */
-  end({ claims }: Admitted): readonly DigestText[] {
+  end({ claims, session }: Admitted): readonly DigestText[] {
     const key = `${claims.from} ${claims.id}`;
     const known = this.#underWay.get(key);
+    if (known === undefined) return [];
     this.#underWay.delete(key);
-    return [...(known ?? [])];
+    const left = (this.#byNode.get(session?.peerDid) ?? 1) - 1;
+    if (left === 0) this.#byNode.delete(session?.peerDid);
+    else this.#byNode.set(session?.peerDid, left);
+    return [...known];
   }
 }
 

@@ -20,6 +20,9 @@ export const TELLS_MAX = 65_536;
 /** Requests of others under way here: each holds its promise and a claims object. */
 export const INBOX_MAX = 16_384;
 
+/** Of these, one node's: others must find room. */
+export const INBOX_PER_NODE_MAX = 4_096;
+
 /** Nodes that a link keeps state of. */
 export const PEERS_MAX = 4_096;
 
@@ -64,6 +67,16 @@ export const REFUSAL_RATE = { count: 10, periodMs: 60_000, burst: 10 } as const;
 
 /** Heads of one peer's log that are kept for comparison: a few seconds of traffic, or all that was recorded. */
 export const HEADS_KEPT_MAX = 1_024;
+
+/** Logs of one node that are compared: one for each epoch that its operator opened. */
+export const LOGS_PER_NODE_MAX = 4;
+
+/** Contradictions of one node that are recorded: one is proof, and each message can hold another. */
+export const SPLIT_VIEW_RATE = { count: 1, periodMs: 60_000, burst: 4 } as const;
+
+/** Sessions of one node that are begun, since each is an event: two in a life, one an hour, and many where the network is
+ *  bad. */
+export const MEETING_RATE = { count: 1, periodMs: 2_000, burst: 60 } as const;
 
 /** New heads are recorded this seldom. */
 export const HEAD_SEEN_MS = 1_000;
