@@ -29,6 +29,11 @@ const BY_CODE: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['origin.malformed', 2],
   ['policy.bundle_malformed', 2],
   ['policy.other_bundle', 2],
+  ['swarm.module_unusable', 2],
+  ['swarm.no_broker', 2],
+  ['swarm.no_such_role', 2],
+  ['swarm.policy_unusable', 2],
+  ['swarm.quorum_too_small', 2],
   ['agent.not_found', 3],
   ['broker.not_found', 3],
   ['code.not_found', 3],
@@ -51,6 +56,7 @@ const BY_CODE: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
 
 /** By what stands before the first dot. */
 const BY_SUBJECT: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
+  ['config', 2],
   ['delegation', 2],
   ['did', 2],
   ['input', 2],

@@ -99,7 +99,7 @@ export const SwarmShape = z.strictObject({
     .record(Word, z.strictObject({ ...ModuleShape.shape, with: z.array(Setting).min(1).optional() }))
     .optional()
     .describe('Values of `provide(…)`, lists of them, or functions of the settings under `with` that make some.'),
-  policies: z.array(path).min(1).optional().describe('Policy documents; without them no tool may be used.'),
+  policies: z.array(path).min(1).describe('Policy documents: what no rule allows is denied.'),
   supervise: AgentShape.shape.supervise.describe('How the agents of this file are supervised.'),
   roles: z
     .record(

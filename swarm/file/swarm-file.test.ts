@@ -76,6 +76,7 @@ const BAD: readonly [string, string | RegExp, string, RegExp][] = [
     'exprot: desk',
     /15:5: document\.unknown_key: [\s\S]*did you mean export\?/,
   ],
+  ['no policy', 'policies: [./policy.yaml]\n', '', /document\.malformed: expected a list, found nothing/],
   ['another version', 'swarm/v1', 'swarm/v2', /1:13: document\.malformed: expected ringmesh\.swarm\/v1/],
   ['a version of policies', 'ringmesh.swarm', 'ringmesh.policy', /1:13: document\.malformed/],
   ['no agents', /agents:\n {2}- name: desk[\s\S]*(?=^tools:)/m, 'agents: []\n', /document\.empty_list/],

@@ -1,0 +1,176 @@
+/** Swarms from files, as processes of their own, in a project as a user has it. */
+
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { chmodSync, existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { expect, test } from 'vitest';
+import { type Desk, ended } from '../command.fixture.ts';
+import { AS_SOURCE, project, SWARM } from './project.fixture.ts';
+
+type Told = {
+  readonly answers: readonly { readonly outcome: { readonly value: object } }[];
+  readonly log: { readonly size: number };
+};
+
+function up(at: Desk, ...args: readonly string[]) {
+  return at.run(['up', 'swarm.yaml', ...args], AS_SOURCE);
+}
+
+/** Resolves with the rest of the line that begins so. */
+async function lineOf(child: ChildProcessWithoutNullStreams, beginning: string): Promise<string> {
+  for await (const line of createInterface({ input: child.stderr })) {
+    if (line.startsWith(beginning)) return line.slice(beginning.length).trim();
+  }
+  throw new Error(`expected a line "${beginning}", found the end`);
+}
+
+test('a swarm runs from its file: steps on stderr, in order and back; a summary on stdout; and the log is verified', () => {
+  using at = project();
+  const { status, stdout, stderr } = up(at);
+  expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
+  const said = stderr.split('\n').map((line) => line.split(/\s+/).slice(0, 2).join(' '));
+  expect(said).toEqual([
+    ...['read', 'log', 'fold', 'identity', 'policy', 'broker', 'hosts', 'agents'].map((name) => `started ${name}`),
+    'ready',
+    'answer clerk/1.visit',
+    ...['agents', 'fold', 'log'].map((name) => `stopped ${name}`),
+    'tools closed',
+    'stopped read',
+    '',
+  ]);
+  expect(stdout).toContain('quorum    1 of 1 operator\n');
+  expect(stdout).toContain('answer    clerk/1.visit {"type":"ok","code":"","said":"ann 30 t0ken"}\n');
+  expect(stdout).toContain('actions   2 allowed, 0 denied, 0 escalated\n');
+  expect(stdout).toMatch(/^verified {2}yes: /m);
+});
+
+test('it goes on in the same log, with what flags and environment say instead of the file', () => {
+  using at = project();
+  const first = JSON.parse(up(at, '--json').stdout) as Told;
+  const env = { RINGMESH_SET_WHO: 'bob', RINGMESH_SET_DAYS: '7' };
+  const again = at.run(['up', 'swarm.yaml', '--json', '--set', 'days=8'], { ...AS_SOURCE, env });
+  const second = JSON.parse(again.stdout) as Told;
+  expect(first).toMatchObject({ schema: 'ringmesh.up/1', quorum: '1 of 1 operator', isVerified: true });
+  expect(second.answers[0]?.outcome.value).toMatchObject({ said: 'bob 8 t0ken' });
+  expect(second.log.size).toBeGreaterThan(first.log.size);
+});
+
+test('an agent that needs more trust than a caller has is not reached by it', () => {
+  using at = project((text) => text.replace('export: desk\n', 'export: desk\n    needs: { trust: 651 }\n'));
+  const { stdout } = up(at, '--json');
+  expect(JSON.parse(stdout)).toMatchObject({
+    answers: [{ outcome: { value: { type: 'denied', code: 'policy.denied' } } }],
+    actions: { denied: 1, refused: [{ agent: 'clerk/1', code: 'policy.denied', count: 1 }] },
+  });
+  using enough = project((text) => text.replace('export: desk\n', 'export: desk\n    needs: { trust: 650 }\n'));
+  expect(JSON.parse(up(enough, '--json').stdout)).toMatchObject({ answers: [{ outcome: { value: { type: 'ok' } } }] });
+});
+
+const CLERK = SWARM.slice(
+  SWARM.indexOf('    contract: { module: ./contract.ts, export: Clerk'),
+  SWARM.indexOf('roles:'),
+);
+
+const FAULTS: readonly [string, readonly [string, string], RegExp][] = [
+  [
+    'a misspelt key',
+    ['realm:', 'relam:'],
+    /swarm\.yaml:2:1: document\.unknown_key: [\s\S]*did you mean realm\?\n\nringmesh: input\.malformed/,
+  ],
+  [
+    'a module that is not there',
+    ['./agents.ts\n    export: desk', './nobody.ts\n    export: desk'],
+    /swarm\.module_unusable: swarm\.yaml:10: expected a module .*nobody\.ts/,
+  ],
+  [
+    'an export that is not there',
+    ['export: Desk', 'export: Dsek'],
+    /swarm\.module_unusable: swarm\.yaml:9: .*did you mean Desk\?/,
+  ],
+  ['a contract that is none', ['export: Desk', 'export: note'], /swarm\.module_unusable: .*contract\(…\)/],
+  [
+    'a tool that is none',
+    ['./tools.ts, export: notes', './contract.ts, export: Desk'],
+    /swarm\.module_unusable: .*provide\(…\)/,
+  ],
+  [
+    'two codes for one contract',
+    [CLERK, CLERK.replace('Clerk', 'Desk').replace('visit', 'open')],
+    /swarm\.module_unusable: .*one implementation of the contract desk/,
+  ],
+  ['a message that is none', ['message: visit', 'message: vsit'], /swarm\.module_unusable: .*did you mean visit\?/],
+  ['a policy that is not there', ['./policy.yaml', './polity.yaml'], /swarm\.policy_unusable: swarm\.yaml:3/],
+];
+
+test.each(FAULTS)('%s is told before anything is made', (_what, [from, to], expected) => {
+  expect(SWARM).toContain(from);
+  using at = project((text) => text.replace(from, to));
+  const { status, stdout, stderr } = up(at);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  expect(stderr).toMatch(expected);
+  expect(existsSync(join(at.path, '.ringmesh'))).toBe(false);
+});
+
+test('a policy with a slip of the pen runs nothing, and a secret that others can read neither', () => {
+  using at = project();
+  chmodSync(join(at.path, 'token'), 0o644);
+  expect(up(at).stderr).toMatch(/ringmesh: config\.secret_exposed: .*0600/);
+  expect(at.run(['up', 'swarm.yaml', '--set', 'token=hunter2'], AS_SOURCE).stderr).toMatch(
+    /^ringmesh: config\.secret_inline: /,
+  );
+  writeFileSync(join(at.path, 'policy.yaml'), 'apiVersion: ringmesh.policy/v1\nnmae: x\n');
+  expect(up(at).stderr).toMatch(/swarm\.policy_unusable: [\s\S]*did you mean name\?/);
+  expect(existsSync(join(at.path, '.ringmesh'))).toBe(false);
+});
+
+test('SIGTERM ends it in order, within the time to drain, though a turn is under way', async () => {
+  using at = project((text) =>
+    text.replace('export: desk\n', 'export: desk\n    start: { message: wait }\n').replace('until: answered\n', ''),
+  );
+  const child = at.start(['up', 'swarm.yaml', '--drain', '200ms'], AS_SOURCE);
+  await lineOf(child, 'ready');
+  child.kill('SIGTERM');
+  expect(await ended(child)).toMatchObject({ signal: 'SIGTERM', stdout: expect.stringMatching(/^verified {2}yes: /m) });
+});
+
+test('two roles of one file talk over a broker, each with a log of its own', async () => {
+  using at = project((text) => text.replace('until: answered', 'until: stopped'));
+  const front = at.start(['up', 'swarm.yaml', '--only', 'front', '--broker', 'spawn'], AS_SOURCE);
+  const [url = ''] = (await lineOf(front, 'started  broker')).split(',');
+  const args = ['up', 'swarm.yaml', '--only', 'back', '--broker', url];
+  const back = at.start(args, AS_SOURCE);
+  expect(await lineOf(back, 'answer   clerk/1.visit')).toContain('"said":"ann 30 t0ken"');
+  for (const child of [back, front]) {
+    child.kill('SIGTERM');
+    expect(await ended(child)).toMatchObject({
+      signal: 'SIGTERM',
+      stdout: expect.stringMatching(/^verified {2}yes: /m),
+    });
+  }
+  for (const role of ['front', 'back']) expect(existsSync(join(at.path, `.ringmesh/office-${role}`))).toBe(true);
+});
+
+test('a role cannot run without a broker, or with keys that nobody made', () => {
+  using at = project();
+  expect(up(at, '--only', 'frnt').stderr).toMatch(/swarm\.no_such_role: .*did you mean front\?/);
+  expect(up(at, '--only', 'front', '--broker', '127.0.0.1:1').stderr).toMatch(/ringmesh: realm\.not_found: /);
+  expect(up(at, '--only', 'front', '--broker', 'nats.example.com:4222').stderr).toMatch(/swarm\.quorum_too_small/);
+});
+
+test('config show tells whose word each value is, and of a secret only where it is', () => {
+  using at = project();
+  const env = { RINGMESH_LOG: 'elsewhere' };
+  const args = ['config', 'show', 'swarm.yaml', '--set', 'who=bob'];
+  const { stdout } = at.run([...args, '--origin'], { ...AS_SOURCE, env });
+  expect(stdout).toMatch(/^log +\S*\/elsewhere +environment RINGMESH_LOG$/m);
+  expect(stdout).toMatch(/^settings\.who +bob +flag --set who$/m);
+  expect(stdout).toMatch(/^settings\.days +30 +file swarm\.yaml:4$/m);
+  expect(stdout).toMatch(/^settings\.token +\(a secret, in \S*\/token\) +file swarm\.yaml:4$/m);
+  expect(stdout).toMatch(/^broker +none +default$/m);
+  expect(JSON.parse(at.run([...args, '--json'], AS_SOURCE).stdout)).toMatchObject({
+    schema: 'ringmesh.config/1',
+    'settings.who': 'bob',
+    broker: 'none',
+  });
+});

@@ -1,0 +1,109 @@
+/**
+ * `up`: a swarm from its file, until its start messages are answered or a signal ends it. The first signal drains, a second
+ * one ends the process. Then the log is verified, and the summary says what was done.
+ */
+import process from 'node:process';
+import { toMillis } from '../../../runtime/actor/duration.ts';
+import { CodedError } from '../../../runtime/core/errors.ts';
+import { systemClock, systemRandom, thisProcess } from '../../../runtime/core/system.ts';
+import { verifyLog } from '../../../runtime/log/fsck.ts';
+import { openReader } from '../../../runtime/log/log-directory.ts';
+import type { Configuration, Flags } from '../../file/configuration.ts';
+import { type Deeds, deedsSince } from '../../up/ledger.ts';
+import type { SwarmPorts } from '../../up/made.ts';
+import { openSwarm, type Swarm } from '../../up/open-swarm.ts';
+import type { Answer } from '../../up/start-node.ts';
+import { oneLine } from '../report.ts';
+import { catchInterrupts, type Shell } from '../shell.ts';
+import { readSwarm } from './read-swarm.ts';
+import { formatSummary, type Summary, summaryOf } from './summary.ts';
+
+/** @throws what `readSwarm` and `openSwarm` do · `swarm.unanswered` · `log.damaged` the log is not what it says · the signal */
+export async function up(shell: Shell, file: string, options: Flags & { readonly json?: boolean }): Promise<void> {
+  const { swarm, configuration } = await readSwarm(shell, file, options);
+  using interrupts = catchInterrupts();
+  const alive = setInterval(() => undefined, 60_000); // the clock's timers keep no process alive
+  let ran: Ran;
+  try {
+    const opened = await openSwarm(swarm, configuration, portsOf(shell), interrupts.signal);
+    ran = await run(opened, configuration, { shell, until: swarm.until ?? 'stopped', signal: interrupts.signal });
+  } finally {
+    clearInterval(alive);
+  }
+  const verified = await verifyLog(configuration.log.value, { anchors: configuration.anchors.value });
+  const summary = summaryOf({ swarm, configuration, ...ran, verified });
+  await shell.out.write(formatSummary(summary, options.json === true));
+  if (!summary.isVerified)
+    throw new CodedError('log.damaged', `expected a log without faults in ${summary.log.directory}`);
+  interrupts.signal.throwIfAborted();
+  mustBeAnswered(summary);
+}
+
+type Ran = { readonly answers: readonly Answer[]; readonly deeds: Deeds; readonly isolation: string };
+
+type Running = { readonly shell: Shell; readonly until: 'answered' | 'stopped'; readonly signal: AbortSignal };
+
+/** From ready to stopped. A signal is no fault here: it is told after the summary. */
+async function run(swarm: Swarm, { drain, log }: Configuration, { shell, until, signal }: Running): Promise<Ran> {
+  const answers: Answer[] = [];
+  const { begunAt, isolation } = swarm;
+  const say = speakerOf(shell);
+  let isOver = false;
+  try {
+    say('ready\n');
+    const begun = swarm.begin((answer) => {
+      if (isOver) return; // cut off by the end, and no answer
+      answers.push(answer);
+      say(lineOf(answer));
+    });
+    begun.catch(() => undefined); // who was interrupted does not wait for it
+    const over = until === 'answered' ? begun : begun.then(() => new Promise<never>(() => undefined));
+    await Promise.race([over, swarm.ended, aborted(signal)]);
+  } finally {
+    isOver = true;
+    await swarm.stop(toMillis(drain.value));
+  }
+  await using reader = await openReader(log.value, systemClock);
+  return { answers, deeds: deedsSince(reader, begunAt), isolation };
+}
+
+/** Notes to people; a swarm goes on when nobody reads them any more. */
+function speakerOf({ notes }: Shell): (text: string) => void {
+  return (text) => void notes.write(text).catch(() => undefined);
+}
+
+function portsOf(shell: Shell): SwarmPorts {
+  const say = speakerOf(shell);
+  return {
+    clock: systemClock,
+    random: systemRandom,
+    identity: thisProcess(),
+    searchPath: shell.env['PATH'],
+    execArgv: process.execArgv,
+    onStep({ step, state, detail = '' }) {
+      if (state === 'starting' || state === 'stopping') return;
+      say(`${`${state.padEnd(8)} ${step.padEnd(9)} ${oneLine(detail)}`.trimEnd()}\n`);
+    },
+    printed: (contract, text) => say(text.replace(/^(?=.)/gm, `${contract}: `)),
+  };
+}
+
+function lineOf({ agent, message, outcome }: Answer): string {
+  const shown = outcome.type === 'ok' ? outcome.value : outcome;
+  return `answer   ${agent}.${message} ${oneLine(JSON.stringify(shown) ?? 'null')}\n`;
+}
+
+function mustBeAnswered({ answers }: Summary): void {
+  const bad = answers.find(({ outcome }) => outcome.type !== 'ok');
+  if (bad === undefined) return;
+  const message = `expected ok from ${bad.agent}.${bad.message}, found ${bad.outcome.type}`;
+  throw new CodedError('swarm.unanswered', message);
+}
+
+/** Resolves when the signal aborts. */
+function aborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  if (signal.aborted) resolve();
+  return promise;
+}

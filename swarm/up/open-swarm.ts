@@ -1,0 +1,187 @@
+/**
+ * A swarm, opened from its file: every part in a stated order, each told of as it starts, and stopped in reverse.
+ *
+ *     read      modules and policies, before anything is made
+ *     log       opened, or made; its head, frontier, last tiles and anchor are checked (fsck L0) by the opening
+ *     fold      rings, rates and trust, from the log
+ *     identity  as whom its agents act; with `--only`, the keys of the role
+ *     policy    the bundle in force is on record
+ *     broker    found, spawned or not needed
+ *     hosts     where agents' code will run: child processes, never this one
+ *     agents    those of the log and of the file; what they had not finished goes on
+ *
+ * U1. It is ready when all of these have started, and not before.
+ * U2. Stopping lets turns end for as long as it is told; then what is under way is cut off, and resolved at the next start.
+ * U3. The log is signed before it is closed, unless it has stopped by itself.
+ */
+
+import { type AgentModule, childHosts } from '../../runtime/actor/child-hosts.ts';
+import type { AgentNode } from '../../runtime/actor/node.ts';
+import { hasCode } from '../../runtime/core/errors.ts';
+import type { EventLog } from '../../runtime/log/event-log.ts';
+import { createLog, openLog } from '../../runtime/log/log-directory.ts';
+import type { Configuration } from '../file/configuration.ts';
+import type { SwarmFile } from '../file/swarm-file.ts';
+import { type Governance, govern } from '../governance.ts';
+import { openRealmNode, provisionRealm } from '../realm/realm-folder.ts';
+import { loadSwarm } from './load.ts';
+import { type Made, must, type StepName, type SwarmPorts } from './made.ts';
+import { Sequence, type Step } from './sequence.ts';
+import { planOf, startBroker } from './start-broker.ts';
+import { type Answer, begin, endorsementsOf, openNode, superviseOf } from './start-node.ts';
+
+export type Swarm = AsyncDisposable & {
+  readonly agents: AgentNode;
+  readonly log: EventLog;
+  readonly governance: Governance;
+  /** Events that the log had when it was opened. */
+  readonly begunAt: number;
+  /** By what the hosts are held to their rings' limits. */
+  readonly isolation: string;
+  /** Rejects when it can go on no longer. */
+  readonly ended: Promise<never>;
+  /** Sends the start messages; resolves when each is answered or, where there is no answer, accepted. */
+  readonly begin: (onAnswer: (answer: Answer) => void) => Promise<void>;
+  /** U2. @throws the first fault of a step */
+  readonly stop: (withinMs: number) => Promise<void>;
+};
+
+/** @throws {CodedError} what a step says: `swarm.*` · `log.*` · `realm.*` · `broker.*` · `agent.*` · the signal's reason */
+export async function openSwarm(
+  swarm: SwarmFile,
+  configuration: Configuration,
+  ports: SwarmPorts,
+  signal: AbortSignal,
+): Promise<Swarm> {
+  const made: Made = {};
+  const sequence = new Sequence(stepsOf(swarm, configuration, ports), ports.onStep);
+  await sequence.start(made, signal);
+  const { agents, ended } = must(made.node);
+  const { memory, cpu, processes } = must(made.hosts).describeIsolation();
+  return {
+    agents,
+    ended,
+    log: must(made.log),
+    governance: must(made.governance),
+    begunAt: must(made.begunAt),
+    isolation: `memory: ${memory}, cpu: ${cpu}, processes: ${processes}`,
+    begin: (onAnswer) => begin(must(made.loaded).here, agents, onAnswer),
+    stop: (withinMs) => sequence.stop(withinMs),
+    [Symbol.asyncDispose]: () => sequence.stop(0),
+  };
+}
+
+function stepsOf(swarm: SwarmFile, configuration: Configuration, ports: SwarmPorts): readonly Step<Made, StepName>[] {
+  const { clock, random, identity } = ports;
+  const { value: role } = configuration.only;
+  return [
+    {
+      name: 'read',
+      async start(made) {
+        const loaded = await loadSwarm(swarm, configuration);
+        made.loaded = loaded;
+        const names = loaded.here.flatMap((agent) => agent.names);
+        const detail = `${counted(names.length, 'agent')}, ${counted(loaded.tools.length, 'tool')}, ${counted(swarm.policies.length, 'policy', 'policies')}`;
+        return { detail, stop: loaded.close };
+      },
+    },
+    {
+      name: 'log',
+      async start(made) {
+        const directory = configuration.log.value;
+        const options = { anchors: configuration.anchors.value };
+        const open = (): Promise<EventLog> => openLog(directory, options, { clock, random, identity });
+        const log = await open().catch(async (error: unknown) => {
+          if (!hasCode(error, 'log.not_found')) throw error;
+          await createLog(directory, { ...options, realm: swarm.realm }, random);
+          return open();
+        });
+        made.log = log;
+        made.begunAt = log.size;
+        const stop = async (): Promise<void> => {
+          try {
+            if (log.stopped === undefined) await log.checkpoint(); // U3
+          } finally {
+            await log[Symbol.asyncDispose]();
+          }
+        };
+        return { detail: `${counted(log.size, 'event')} in ${directory}, checked`, stop };
+      },
+    },
+    {
+      name: 'fold',
+      start(made) {
+        const loaded = must(made.loaded);
+        const endorsements = endorsementsOf(loaded.agents, clock.now());
+        const governance = govern({ log: must(made.log), clock, random, bundle: () => loaded.bundle, endorsements });
+        made.governance = governance;
+        return {
+          detail: `${counted(endorsements.length, 'agent')} endorsed, quorum ${quorumOf(swarm)}`,
+          stop: governance.recorded,
+        };
+      },
+    },
+    {
+      name: 'identity',
+      start(made) {
+        if (role === null) return { detail: must(made.log).did };
+        const { keys, broker } = configuration;
+        if (broker.value === 'spawn') provisionRealm(keys.value, planOf(swarm, must(made.loaded)), { clock, random });
+        const realm = openRealmNode(keys.value, role);
+        made.realm = realm;
+        return { detail: `${realm.did}, ${role} of ${realm.roster.realm}` };
+      },
+    },
+    {
+      name: 'policy',
+      async start(made) {
+        await must(made.governance).recorded();
+        const { bundle } = must(made.loaded);
+        return { detail: `bundle ${bundle.digest}, on record` };
+      },
+    },
+    { name: 'broker', start: (made, signal) => startBroker(made, { swarm, configuration, ports, signal }) },
+    {
+      name: 'hosts',
+      start(made) {
+        const modules: Record<string, AgentModule> = {};
+        for (const { contractValue, implementation } of must(made.loaded).here) {
+          modules[contractValue.name] = implementation;
+        }
+        const { execArgv, printed } = ports;
+        const hosts = childHosts({ modules, execArgv, printed });
+        made.hosts = hosts;
+        return { detail: `child processes, memory held by ${hosts.describeIsolation().memory}` };
+      },
+    },
+    {
+      name: 'agents',
+      async start(made, signal) {
+        const node = await openNode(made, { swarm, ports, signal });
+        made.node = node;
+        const stop = node.drain;
+        try {
+          for (const { names, contractValue, restart, supervise } of must(made.loaded).here) {
+            const options = { ...(restart && { restart }), ...(supervise && { supervise: superviseOf(supervise) }) };
+            for (const name of names) {
+              signal.throwIfAborted();
+              await node.agents.spawn(contractValue, name, options);
+            }
+          }
+          return { detail: counted(node.agents.living.length, 'agent'), stop };
+        } catch (error) {
+          await stop(0);
+          throw error;
+        }
+      },
+    },
+  ];
+}
+
+export function quorumOf({ quorum: { quorum, members } }: SwarmFile): string {
+  return `${quorum} of ${counted(members.length, 'operator')}`;
+}
+
+function counted(count: number, what: string, many = `${what}s`): string {
+  return `${count} ${count === 1 ? what : many}`;
+}
