@@ -31,7 +31,7 @@ import type { Chains } from './chains.ts';
 import { Departures } from './departures.ts';
 import { Desk, type Identities } from './desk.ts';
 import { Heads, type LogHead } from './heads.ts';
-import { ANNOUNCE_MS, MEETING_RATE, TICK_MS } from './limits.ts';
+import { ANNOUNCE_MS, TICK_MS } from './limits.ts';
 import { linkEvent } from './link-events.ts';
 import { Listening } from './listening.ts';
 import { OwnHead, recallHeads } from './log-heads.ts';
@@ -39,7 +39,6 @@ import { Meetings, type Saying } from './meeting.ts';
 import { Names } from './names.ts';
 import { Peers } from './peers.ts';
 import { Recorder } from './recorder.ts';
-import { Buckets } from './tally.ts';
 
 export type LinkParts = {
   /** The node's message key and its boot epoch, drawn anew at each start. */
@@ -94,8 +93,6 @@ export class MeshLink implements Remote, AsyncDisposable {
   readonly #departures: Departures;
   readonly #listening: Listening;
   readonly #own: OwnHead;
-  readonly #meetingRate = new Buckets<Did>(MEETING_RATE);
-  readonly #leaving = new Set<Did>();
   readonly #stopping = new AbortController();
   readonly #ended = Promise.withResolvers<void>();
   #arrivals: Arrivals | undefined;
@@ -264,10 +261,6 @@ export class MeshLink implements Remote, AsyncDisposable {
       return;
     }
     const { say, session } = heard.value;
-    if (session !== undefined && !this.#meetingRate.take(session.peerDid, at)) {
-      arrivals.counted.count('anybody', 'quota.exceeded');
-      return;
-    }
     if (session !== undefined && !this.#meet(session, at)) return;
     if (say !== undefined) this.#carry(say);
   }
@@ -289,15 +282,11 @@ export class MeshLink implements Remote, AsyncDisposable {
     return true;
   }
 
-  /** Once for each session: a node can say it many times before that is on disk. */
   async #left(node: Did): Promise<void> {
-    if (this.#leaving.has(node)) return;
-    this.#leaving.add(node);
+    this.#peers.leave(node); // before anything else of its session is let in: a node can say goodbye often
     await this.#recorder.record([linkEvent('peer.left', node, { node })]);
-    this.#peers.leave(node);
     this.lose(node);
     this.#departures.leave(node);
-    this.#leaving.delete(node);
   }
 
   #want(peer: Did): void {

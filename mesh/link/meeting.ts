@@ -6,7 +6,8 @@
  *     gives its own up for what it hears, so forged hellos keep nobody from meeting.
  * K3. A hello costs a signature, and a place among those under way. From HALF_OPEN_BUSY on it must bring a cookie, which
  *     only who receives what is sent to the initiator can have, and which costs this node no memory.
- * K4. A session exists only by a whole handshake. What is unsigned changes nothing else.
+ * K4. A session exists only by a whole handshake. What is unsigned changes nothing else. A node begins no more of them than
+ *     MEETING_RATE.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Did } from '../../runtime/codec/did.ts';
@@ -31,7 +32,8 @@ import {
 import { nodeDid, type SealingNode } from '../message.ts';
 import type { Session } from '../session.ts';
 import { type NodeToken, nodeToken } from '../subject.ts';
-import { HALF_OPEN_BUSY, HELLO_RETRY_MS_MAX, HELLO_RETRY_MS_MIN, RACE_MS_MAX } from './limits.ts';
+import { HALF_OPEN_BUSY, HELLO_RETRY_MS_MAX, HELLO_RETRY_MS_MIN, MEETING_RATE, RACE_MS_MAX } from './limits.ts';
+import { Buckets } from './tally.ts';
 
 /** A handshake message to be sent. */
 export type Saying = { readonly to: NodeToken; readonly frame: Uint8Array };
@@ -61,6 +63,7 @@ export class Meetings {
   readonly #secret: Uint8Array;
   readonly #greeted = new Map<NodeToken, Greeted>();
   readonly #welcomed = new HalfOpen<Welcomed>();
+  readonly #begun = new Buckets<Did>(MEETING_RATE);
 
   constructor(meetings: {
     readonly node: SealingNode;
@@ -145,6 +148,7 @@ export class Meetings {
     if (!answered.ok) return answered;
     this.#greeted.delete(from);
     const { session, frame: confirm } = answered.value;
+    if (!this.#begun.take(session.peerDid, at)) return tooOften();
     return ok({ session, say: { to: from, frame: confirm } });
   }
 
@@ -154,7 +158,7 @@ export class Meetings {
       const answered = answerConfirm(this.#node, welcomed.state, { frame, at });
       if (answered.ok) {
         this.#welcomed.remove(from, welcomed);
-        return ok({ session: answered.value });
+        return this.#begun.take(answered.value.peerDid, at) ? ok({ session: answered.value }) : tooOften();
       }
       refused = answered;
     }
@@ -195,6 +199,10 @@ export class Meetings {
 
 function unexpected(): Result<never, Refusal> {
   return refuse('handshake.unexpected', 'expected an answer to a handshake under way');
+}
+
+function tooOften(): Result<never, Refusal> {
+  return refuse('quota.exceeded', 'expected fewer sessions of one node');
 }
 
 function wrongCarrier(): Result<never, Refusal> {
