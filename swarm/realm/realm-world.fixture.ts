@@ -65,7 +65,7 @@ export class NodeOfTest {
 
   /** Resolves when its agent is there. */
   async start(): Promise<void> {
-    const child = fork(join(import.meta.dirname, 'realm-process.fixture.ts'), [JSON.stringify(this.#task)], {
+    const child = fork(new URL('./realm-process.fixture.ts', import.meta.url), [JSON.stringify(this.#task)], {
       execArgv: ['--conditions=source'],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
