@@ -49,14 +49,16 @@ export function makeContext(run: TurnRun, contract: Contract): Context<ContractS
         return run.operate({ agent, contract: other.name, input, message, verb: 'ask', withinMs });
       }),
     tell: ({ contract: other, agent }: Ref) =>
-      members(other.spec.messages, (name) => async (input: JsonValue, options?: { readonly retryFor?: Duration }) => {
+      members(other.spec.messages, (name) => (input: JsonValue, options?: { readonly retryFor?: Duration }) => {
         const retryForMs = toMillis(options?.retryFor ?? RETRY_FOR);
         const message = run.messageId();
         const to = { agent, contract: other.name };
-        const decided = await run.operate({ verb: 'tell', ...to, message: name, input, retryForMs });
-        if (decided.type !== 'ok') return decided;
-        run.add({ type: 'tell', message, ...to, name, input, retryForMs });
-        return { type: 'ok', value: { message } };
+        const told = run.operate({ verb: 'tell', ...to, message: name, input, retryForMs }).then((decided) => {
+          if (decided.type !== 'ok') return decided;
+          run.add({ type: 'tell', message, ...to, name, input, retryForMs });
+          return { type: 'ok', value: { message } };
+        });
+        return run.keep(told);
       }),
     emit: (event: string, value: unknown) => run.emit(event, value),
     state: () => run.state,

@@ -261,6 +261,28 @@ describe('a message between the word and its commit', () => {
   });
 });
 
+test('a message that its handler does not wait for leaves all the same', async () => {
+  const Hasty = contract('hasty', { messages: { go: { in: z.object({}), out: z.string() } } });
+  const hasty = implement(Hasty, {
+    state: () => ({}),
+    evolve: {},
+    on: {
+      go(_, ctx) {
+        void ctx.tell(refTo(Counter, 'two')).add({ n: 7 });
+        return 'gone';
+      },
+    },
+  });
+  await using kit = new TestNode({ implementations: [counter, hasty], tools: [] });
+  const node = await kit.open();
+  await node.spawn(Counter, 'two');
+
+  expect(await node.ask(await node.spawn(Hasty, 'one')).go({})).toMatchObject({ value: 'gone' });
+  await kit.settle();
+
+  expect(kit.stateOf(refTo(Counter, 'two'))).toMatchObject({ count: 7 });
+});
+
 test('a reply is seen only as the gates let it: what is withheld is neither answered nor on record', async () => {
   const policy: Gate = {
     check: () => ({ verdict: 'allow' }),

@@ -57,6 +57,7 @@ export class TurnRun {
   readonly #waits = new Map<number, Wait>();
   readonly #arrived: Answer[] = [];
   readonly #entries: Entry[] = [];
+  readonly #kept = new Set<Promise<unknown>>();
   readonly #random: Random;
   readonly #before: unknown;
   #state: unknown;
@@ -120,12 +121,21 @@ export class TurnRun {
     }
     try {
       const reply = await inTurn(turn, async () => handler(input.value, context));
+      while (this.#kept.size > 0) await Promise.allSettled(this.#kept);
       if (isNotOk(reply)) this.#finish(reply);
       else if (spec.out === undefined) this.#finish({ type: 'ok', value: null });
       else this.#answer(parseWith(spec.out, reply));
     } catch (error) {
       this.#fail(hasCode(error) ? error.code : 'turn.threw', messageOf(error));
     }
+  }
+
+  /** Something that belongs to the turn although its handler may not wait for it: a message on its way out. */
+  keep<T>(work: Promise<T>): Promise<T> {
+    this.#kept.add(work);
+    const done = (): void => void this.#kept.delete(work);
+    work.then(done, done);
+    return work;
   }
 
   /** An operation that the node answers. */
