@@ -24,7 +24,7 @@ export default defineConfig({
     })),
     coverage: {
       provider: 'v8',
-      include: ['runtime/**/*.ts', 'policies/**/*.ts', 'mesh/**/*.ts', 'swarm/**/*.ts'],
+      include: ['runtime/**/*.ts', 'policies/**/*.ts', 'mesh/**/*.ts', 'sre/**/*.ts', 'swarm/**/*.ts'],
       exclude: ['**/*.{test,contract,fixture}.ts'],
     },
   },

@@ -1,8 +1,9 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Journal } from '../../../sre/chaos/journal.ts';
-import { type Desk, desk, ended, expectError, lines, linesFrom, type Ran, withLog } from '../command.fixture.ts';
+import { type Desk, desk, ended, expectError, lines, type Ran, withLog } from '../command.fixture.ts';
 
 /** A program of one line of JavaScript. */
 function script(code: string): object {
@@ -20,6 +21,17 @@ function killWhen(count: number, within: number): object {
 
 function write(at: Desk, experiment: object): void {
   writeFileSync(join(at.path, 'x.json'), JSON.stringify({ title: 'a title', description: 'why', ...experiment }));
+}
+
+/** A writer of the log that goes on until it is killed, beside a run. */
+async function beside(at: Desk, log: string, running: ChildProcessWithoutNullStreams) {
+  const victim = at.start(['log', 'append', log]);
+  let n = 0;
+  const writing = setInterval(() => victim.stdin.write(lines(1, n++)), 20);
+  victim.stdin.on('error', () => clearInterval(writing)); // nobody reads any more
+  const [killed, ran] = await Promise.all([ended(victim), ended(running)]);
+  clearInterval(writing);
+  return { victim, killed, ran };
 }
 
 /** The journal on stdout. */
@@ -53,16 +65,11 @@ describe('chaos run', () => {
     };
     const sound = { type: 'probe', name: 'sound', tolerance: 0, provider: verify };
     write(at, { 'steady-state-hypothesis': { title: 'sound', probes: [sound] }, method: [killWhen(3, 60)] });
-    const victim = at.start(['log', 'append', 'log']);
-    victim.stdin.write(lines(1));
-    await linesFrom(victim, 1);
-    const running = at.start(['chaos', 'run', 'x.json', '--journal', 'journal.json']);
-    // Events from before the method do not count, and when it begins is not told to the writer: so it goes on.
-    let n = 1;
-    const writing = setInterval(() => void (victim.exitCode === null && victim.stdin.write(lines(1, n++))), 20);
-    victim.stdin.on('error', () => clearInterval(writing));
-    const [killed, ran] = await Promise.all([ended(victim), ended(running)]);
-    clearInterval(writing);
+    const { victim, killed, ran } = await beside(
+      at,
+      'log',
+      at.start(['chaos', 'run', 'x.json', '--journal', 'journal.json']),
+    );
 
     expect(killed.signal).toBe('SIGKILL');
     expect(ran).toMatchObject({ status: 0, stdout: expect.stringContaining('verdict     completed') });
@@ -125,6 +132,22 @@ describe('chaos run', () => {
     expect(ran.stderr).toContain('ringmesh: input.malformed: expected an experiment without faults, found one fault\n');
   });
 
+  test('the example of docs/cli.md does what it says there', async () => {
+    using at = desk();
+    const page = readFileSync(join(import.meta.dirname, '../../../docs/cli.md'), 'utf8');
+    const [, example = ''] = /^## `chaos run`[\s\S]*?^```yaml\n([\s\S]*?)^```$/m.exec(page) ?? [];
+    writeFileSync(join(at.path, 'x.yaml'), example);
+    mkdirSync(join(at.path, 'bin'));
+    const launcher = `#!/bin/sh\nexec '${process.execPath}' '${join(import.meta.dirname, '../main.ts')}' "$@"\n`;
+    writeFileSync(join(at.path, 'bin/ringmesh'), launcher, { mode: 0o755 });
+    at.run(['log', 'init', 'ledger']);
+    const PATH = `${join(at.path, 'bin')}:${process.env['PATH'] ?? ''}`;
+    const { killed, ran } = await beside(at, 'ledger', at.start(['chaos', 'run', 'x.yaml'], { env: { PATH } }));
+
+    expect(killed.signal).toBe('SIGKILL');
+    expect(ran).toMatchObject({ status: 0, stdout: expect.stringContaining('(fired)') });
+  });
+
   test('no file is exit 3', () => {
     using at = desk();
 
@@ -146,7 +169,7 @@ describe('chaos run', () => {
       clearInterval(looking);
       running.kill('SIGINT');
     }, 20);
-    const ran = await all;
+    const ran = await all.finally(() => clearInterval(looking));
 
     expect(ran.signal).toBe('SIGINT');
     expect(journalOf(ran)).toMatchObject({
