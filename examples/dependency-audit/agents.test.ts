@@ -1,4 +1,4 @@
-import { CodedError, type ProvidedTool, provide } from 'ringmesh/runtime';
+import { CodedError, delegate, type ProvidedTool, provide } from 'ringmesh/runtime';
 import { crashAfter, TestNode } from 'ringmesh/runtime/testing';
 import { describe, expect, test } from 'vitest';
 import { COORDINATOR, Coordinator, fetchFacts, readLock, writeReport } from './contracts.ts';
@@ -28,6 +28,7 @@ class World {
   get tools(): readonly ProvidedTool[] {
     return [
       provide(readLock, () => this.#lock()),
+      provide(delegate, ({ to, command }) => ({ delegation: `${command} for ${to}`, expires: 0 })),
       provide(fetchFacts, ({ name, versions }) => {
         this.asked.push(name);
         if (this.failing.has(name)) throw new CodedError('registry.unreachable', 'no answer');

@@ -12,6 +12,7 @@ import type { NodeTask } from './fleet.ts';
 import { readNpmConfig } from './npm-config.ts';
 import { governed, withLog } from './place.ts';
 import { loadPolicy } from './policy.ts';
+import { authorityOf } from './realm.ts';
 import { REGISTRY_LIMITS, Registry } from './registry.ts';
 import { researcherTools } from './tools.ts';
 
@@ -38,13 +39,14 @@ async function run({ name, realm, servers, log: directory, anchors, lock, policy
   const bundle = await loadPolicy(policy);
   const config = await readNpmConfig(dirname(lock), stop.signal);
   const ports = { clock: systemClock, random: systemRandom, identity: thisProcess() };
-  await withLog({ log: directory, anchors }, ports, (log) =>
-    governed(log, bundle, ports, async (governance) => {
+  await withLog({ log: directory, anchors }, ports, async (log) => {
+    const authority = await authorityOf(openRealmNode(realm, name), log, ports);
+    return governed(log, bundle, { ...ports, authority }, async (governance) => {
       const limits = { ...REGISTRY_LIMITS, perSecond: task.perSecond };
       using registry = new Registry({ config, ...ports, environment: process.env }, limits);
       const node = await MeshNode.open(
         {
-          ...{ log, governance, servers, contractOf, clock: systemClock, random: systemRandom },
+          ...{ log, governance, authority, servers, contractOf, clock: systemClock, random: systemRandom },
           realm: openRealmNode(realm, name),
           contracts: [Researcher],
           hosts: childHosts({
@@ -62,8 +64,8 @@ async function run({ name, realm, servers, log: directory, anchors, lock, policy
       } finally {
         await node.drain();
       }
-    }),
-  );
+    });
+  });
 }
 
 /** Resolves when the signal aborts. */

@@ -148,19 +148,23 @@ describe('an audit with a rogue', () => {
       isComplete: true,
       isVerified: true,
       packages: NAMES,
-      rules: { 'audit/no-other-host': 1, 'audit/write-report': 2 },
+      rules: { 'audit/write-report': 2 },
     });
     expect(summary?.refused.every(({ agent }) => agent === 'rogue')).toBe(true);
     expect(summary?.refused.map(({ code }) => code).toSorted()).toEqual([
       'budget.too_fast',
-      'policy.denied',
+      'delegation.args_denied',
+      'delegation.revoked',
+      'delegation.wider',
       'ring.too_far_out',
       'tool.unknown',
     ]);
     expect(summary?.rings.filter(({ from, to }) => to > from)).toEqual([{ agent: 'rogue', from: 2, to: 3 }]);
     expect(await ringEventsOf('rogue')).toEqual(['agent.endorsed', 'ring.promoted', 'ring.demoted']);
+    expect(summary?.trust).toEqual([{ agent: 'rogue', from: 650, to: expect.any(Number), tier: 'untrusted' }]);
+    expect(summary?.trust[0]?.to).toBeLessThan(20);
     expect((await readdir(folder)).toSorted()).toEqual(
-      ['.npmrc', 'anchors', 'log', 'out', 'package-lock.json', 'package.json'].toSorted(),
+      ['.npmrc', 'anchors', 'log', 'log-realm', 'out', 'package-lock.json', 'package.json'].toSorted(),
     );
     expect((await readdir(join(folder, 'out'))).toSorted()).toEqual(['report.json', 'report.md']);
     expect(counts()).toEqual(names().map((name) => [name, 1]));

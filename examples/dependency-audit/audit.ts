@@ -3,11 +3,12 @@
  * verifies the log. Whatever stops this process, the next run finds everything in the log.
  */
 import { dirname } from 'node:path';
-import { crossCheckLogs, type Governance, MeshNode } from 'ringmesh';
+import { crossCheckLogs, type Governance, MeshNode, type NodeAuthority, type RealmNode } from 'ringmesh';
 import type { Bundle } from 'ringmesh/policies';
 import {
   AgentNode,
   CodedError,
+  type Did,
   type EventLog,
   type Hosts,
   type LogReport,
@@ -24,6 +25,7 @@ import type { AuditOptions } from './options.ts';
 import { governed, type PlacePorts, withLog } from './place.ts';
 import { loadPolicy, POLICY_FILE } from './policy.ts';
 import { type AuditProgress, EMPTY_LEDGER, follow, followLog, type Ledger, payloadOf } from './progress.ts';
+import { authorityOf, empower, empowerRogue, provision } from './realm.ts';
 import { REGISTRY_LIMITS, Registry, type RegistryLimits } from './registry.ts';
 import { type Summary, summaryOf } from './summary.ts';
 import { auditTools } from './tools.ts';
@@ -66,14 +68,19 @@ async function auditInto(
   options: AuditOptions,
   { ports, signal }: { readonly ports: AuditPorts; readonly signal: AbortSignal },
 ): Promise<Ended> {
-  const ended = await governed(log, bundle, ports, (governance) =>
-    auditUnder(governance, { log, config, options, ports, signal }),
+  const realm = provision(options, ports);
+  const authority = await authorityOf(realm, log, ports);
+  await empower(authority, options, ports);
+  const ended = await governed(log, bundle, { ...ports, authority }, (governance) =>
+    auditUnder(governance, { log, realm, authority, config, options, ports, signal }),
   );
   return { ledger: followLog(log), ...ended };
 }
 
 type Run = {
   readonly log: EventLog;
+  readonly realm: RealmNode;
+  readonly authority: NodeAuthority;
   readonly config: NpmConfig;
   readonly options: AuditOptions;
   readonly ports: AuditPorts;
@@ -83,7 +90,7 @@ type Run = {
 /** Whether the audit that has ended was begun by this run, and where else it is recorded. */
 async function auditUnder(
   governance: Governance,
-  { log, config, options, ports, signal }: Run,
+  { log, realm, authority, config, options, ports, signal }: Run,
 ): Promise<Pick<Ended, 'isNew' | 'logs'>> {
   const before = followLog(log);
   const { clock, random, environment, hosts } = ports;
@@ -91,11 +98,11 @@ async function auditUnder(
   using registry = new Registry({ config, clock, random, environment }, limits);
   const out = await ConfinedFolder.open(options.out);
   const parts = {
-    ...{ log, clock, random, hosts, governance },
+    ...{ log, clock, random, hosts, governance, authority },
     contracts: [Coordinator, Researcher, Reporter, Rogue],
     tools: auditTools({ lock: options.lock, out, registry }),
   };
-  await using fleet = options.nodes === 1 ? undefined : await Fleet.open(fleetParts(options, ports), signal);
+  await using fleet = options.nodes === 1 ? undefined : await Fleet.open(fleetParts(realm, options, ports), signal);
   await using place = await openPlace(parts, fleet, signal);
   const { agents: node } = place;
   fleet?.start();
@@ -107,7 +114,7 @@ async function auditUnder(
   const begun = await node.ask(coordinator).begin({ researchers, elsewhere, seen });
   if (begun.type !== 'ok') throw new CodedError('code' in begun ? begun.code : 'audit.not_begun', textOf(begun));
   try {
-    const rogue = options.withRogue ? misbehave(node) : undefined;
+    const rogue = options.withRogue ? misbehave(node, authority, options, ports) : undefined;
     await untilEnd(log, begun.value.audit, { node, ports, signal });
     await rogue;
     return { isNew: begun.value.isNew, logs: fleet?.logs ?? [] };
@@ -120,31 +127,45 @@ type Place = AsyncDisposable & { readonly agents: AgentNode; readonly drain: () 
 
 /** A node by itself, or the first of several. */
 async function openPlace(
-  { governance, ...parts }: Omit<NodeParts, 'gates' | 'epochs'> & { readonly governance: Governance },
+  {
+    governance,
+    authority,
+    ...parts
+  }: Omit<NodeParts, 'gates' | 'epochs'> & { readonly governance: Governance; readonly authority: NodeAuthority },
   fleet: Fleet | undefined,
   signal: AbortSignal,
 ): Promise<Place> {
   if (fleet !== undefined) {
     const { first: realm, servers } = fleet;
-    return MeshNode.open({ ...parts, governance, realm, servers, contractOf }, signal);
+    return MeshNode.open({ ...parts, governance, authority, realm, servers, contractOf }, signal);
   }
   const { gates, epochs, onMoved, rings } = governance;
   const standingOf = (agent: string) => ({ ring: rings.ringOf(agent), sponsor: 'operator' });
-  const agents = AgentNode.open({ ...parts, gates, epochs, standingOf });
+  const didOf = (agent: string): Did => authority.didOf(agent) ?? parts.log.did;
+  const tools = [...(parts.tools ?? []), authority.tool];
+  const agents = AgentNode.open({ ...parts, gates, epochs, didOf, standingOf, tools });
   onMoved(agents.moved.bind(agents));
   return { agents, drain: () => agents.drain(), [Symbol.asyncDispose]: () => agents[Symbol.asyncDispose]() };
 }
 
-function fleetParts(options: AuditOptions, ports: AuditPorts): FleetParts {
-  const { clock, random, environment, printed = () => undefined } = ports;
+function fleetParts(first: RealmNode, options: AuditOptions, ports: AuditPorts): FleetParts {
+  const { clock, environment, printed = () => undefined } = ports;
   const { perSecond } = { ...REGISTRY_LIMITS, ...ports.limits };
-  return { options, policy: ports.policy ?? POLICY_FILE, perSecond, clock, random, environment, printed };
+  return { options, first, policy: ports.policy ?? POLICY_FILE, perSecond, clock, environment, printed };
 }
 
-/** Whatever it is told: the log says it. */
-async function misbehave(node: AgentNode): Promise<void> {
+/** Whatever it is told: the log says it. In the middle of it the operator takes back a part of what it was given. */
+async function misbehave(
+  node: AgentNode,
+  authority: NodeAuthority,
+  options: AuditOptions,
+  ports: AuditPorts,
+): Promise<void> {
+  const given = await empowerRogue(authority, options, ports);
   const rogue = await node.spawn(Rogue, ROGUE);
-  await node.ask(rogue).misbehave({});
+  await node.ask(rogue).misbehave({ stage: 'given' });
+  given.revoke();
+  await node.ask(rogue).misbehave({ stage: 'revoked' });
 }
 
 /** Follows the log until the audit has ended, the node has, or nobody waits any more. */

@@ -131,6 +131,7 @@ const governed: Ledger['governed'] = {
   rules: { 'audit/fetch': 3 },
   refused: [{ agent: 'rogue', code: 'tool.unknown', count: 1 }],
   moves: [{ agent: 'rogue', from: 2, to: 3 }],
+  falls: [{ agent: 'rogue', from: 650, to: 12, tier: 'untrusted' }],
 };
 
 const ENDED = { isComplete: false, written: { type: 'written' as const, files: ['report.json'] } };
@@ -155,6 +156,7 @@ describe('summary', () => {
         'by rule    audit/fetch: 3',
         'refused    rogue: tool.unknown, once',
         'demoted    rogue: from ring 2 to ring 3',
+        'trust      rogue: from 650 to 12, untrusted',
         'missing    p9: registry.refused',
         'next       run it again: only what is missing is fetched',
       ]),

@@ -4,7 +4,7 @@
  * The coordinator reads the lock, shares its packages out, and knows at any moment which are waiting, out, judged or
  * failed. Researchers fetch and judge. The reporter writes. Each batch of work is a message, each result a fact in the log.
  */
-import { type Contract, contract, tool } from 'ringmesh/runtime';
+import { type Contract, contract, delegate, tool } from 'ringmesh/runtime';
 import { z } from 'zod';
 import { Lock, LockedPackage } from './lock-file.ts';
 import { PackageFacts } from './package-document.ts';
@@ -106,7 +106,7 @@ export const Coordinator = contract('audit-coordinator', {
     Collected: z.strictObject({}),
     Written: z.strictObject({ isComplete: z.boolean(), written: Written }),
   },
-  uses: { readLock },
+  uses: { readLock, delegate },
 });
 
 export const Researcher = contract('audit-researcher', {
@@ -114,6 +114,7 @@ export const Researcher = contract('audit-researcher', {
     research: { in: z.strictObject({ audit: id, at: z.int(), jobs: z.array(Job).max(BATCH_PACKAGES) }) },
   },
   uses: { fetchFacts },
+  needs: { trust: 300 },
 });
 
 export const Reporter = contract('audit-reporter', {
@@ -125,16 +126,19 @@ export const Reporter = contract('audit-reporter', {
 export const Rogue = contract('audit-rogue', {
   messages: {
     misbehave: {
-      in: z.strictObject({}),
+      /** `given`: with what it was given. `revoked`: when a part of that has been taken back. */
+      in: z.strictObject({ stage: z.enum(['given', 'revoked']) }),
       out: z.strictObject({ refusals: z.array(z.strictObject({ tried: z.string(), ...Failure.shape })) }),
       within: '60s',
     },
   },
-  uses: { fetchFacts, writeReport, runShell },
+  uses: { fetchFacts, writeReport, runShell, delegate },
 });
 
 /** A message waits this long for an agent that is not there: as long as a run may be put off. */
 export const RETRY_FOR = { retryFor: '7d' } as const;
+/** And what it takes to do it lasts as long. */
+export const DELEGATED_MS = 7 * 24 * 60 * 60_000;
 
 /** Where the agents live. */
 export const COORDINATOR = 'audit';

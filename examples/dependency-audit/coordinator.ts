@@ -4,14 +4,17 @@
  * C1. A job is waiting, out, judged or failed. `judged` is final for an audit: its packages are not fetched again.
  * C2. A researcher has at most one batch out. Whoever is done first gets the next one, so a slow one holds up only itself.
  * C3. Every audit ends: what stays out for ten ticks fails with a name, and so does a report that nobody writes.
+ * C5. A researcher may ask the registry about the packages of its batches and about nothing else; whoever works for the
+ *     coordinator may answer it. All that it gives is a part of what its operator gave it.
  * C4. An audit is finished when its report is written and nothing has failed. One that is not is gone on with.
  *
  * All this is the fold of the coordinator's facts, so it survives whatever happens to the process.
  */
-import { type ContextOf, fail, implement, refTo } from 'ringmesh/runtime';
+import { type ContextOf, fail, implement, type Outcome, refTo } from 'ringmesh/runtime';
 import {
   BATCH_PACKAGES,
   Coordinator,
+  DELEGATED_MS,
   type Job,
   type Judgement,
   PAGE_NAMES,
@@ -176,16 +179,28 @@ export const coordinator = implement(Coordinator, {
  *  been, or will be; what is shared out to them waits for them. */
 async function staff(ctx: Ctx, researchers: number, elsewhere: readonly string[]): Promise<void> {
   await patiently(ctx, () => ctx.spawn(Reporter, REPORTER));
+  for (const command of REPORTERS) await give(ctx, REPORTER, command);
   for (const researcher of elsewhere) {
     if (ctx.state().running?.researchers.includes(researcher) === false) ctx.emit('Staffed', { researcher });
+    await give(ctx, researcher, '/audit-coordinator/judged');
     ctx.watch(researcher, 'gone');
   }
   for (let n = 1; n <= researchers; n += 1) {
     const researcher = researcherName(n);
     const spawned = await patiently(ctx, () => ctx.spawn(Researcher, researcher));
+    await give(ctx, researcher, '/audit-coordinator/judged');
     const isKnown = ctx.state().running?.researchers.includes(researcher) === true;
     if (spawned.type === 'ok' && !isKnown) ctx.emit('Staffed', { researcher });
   }
+}
+
+/** What the reporter does. */
+const REPORTERS = ['/tool/report/write', '/audit-coordinator/page', '/audit-coordinator/written'] as const;
+
+/** C5: a command, for these packages only if any are named. */
+function give(ctx: Ctx, to: string, command: string, names?: readonly string[]): Promise<Outcome<unknown>> {
+  const where = names === undefined ? [] : [{ arg: 'name', is: 'in' as const, value: [...names] }];
+  return patiently(ctx, () => ctx.use.delegate({ to, command, where, forMs: DELEGATED_MS }));
 }
 
 /** Gives work to whoever has none (C2); with none left, has the report written. */
@@ -197,7 +212,7 @@ async function goOn(ctx: Ctx): Promise<void> {
     giveBack(ctx, jobsThatAre(ctx, 'waiting'), { code: 'audit.unstaffed', message: 'no researcher is left' });
   }
   const open = jobsThatAre(ctx, 'waiting', 'out');
-  if (open.length > 0) return;
+  if (open.length > 0 || ctx.state().running?.report.type !== 'none') return;
   const told = await ctx.tell(refTo(Reporter, REPORTER)).report({ audit: running.audit }, RETRY_FOR);
   ctx.emit('Collected', {});
   if (told.type !== 'ok')
@@ -210,12 +225,18 @@ async function goOn(ctx: Ctx): Promise<void> {
 async function share(ctx: Ctx, researcher: string): Promise<void> {
   const { running } = ctx.state();
   const batch = jobsThatAre(ctx, 'waiting').slice(0, BATCH_PACKAGES);
-  if (running === null || batch.length === 0) return;
+  if (running === null || batch.length === 0 || !idleOf(running).includes(researcher)) return;
   const jobs = batch.map(({ name, locked }) => ({ name, locked }));
+  const names = jobs.map(({ name }) => name);
   const { audit, at } = running;
-  const told = await ctx.tell(refTo(Researcher, researcher)).research({ audit, at, jobs }, RETRY_FOR);
-  if (told.type === 'ok') ctx.emit('Shared', { researcher, names: jobs.map(({ name }) => name) });
-  else giveBack(ctx, jobs, { code: told.type, message: `${researcher} could not be told` });
+  ctx.emit('Shared', { researcher, names }); // before anything is waited for, lest somebody else gets them, too
+  const given = await give(ctx, researcher, '/tool/registry/facts', names);
+  const told =
+    given.type === 'ok'
+      ? await ctx.tell(refTo(Researcher, researcher)).research({ audit, at, jobs }, RETRY_FOR)
+      : given;
+  if (told.type === 'ok') return;
+  giveBack(ctx, jobs, { code: 'code' in told ? told.code : told.type, message: `${researcher} could not be told` });
 }
 
 /** C3. */

@@ -6,18 +6,10 @@
  * F2. When the first process ends, in whatever way, the others do.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import {
-  brokerOperators,
-  brokerUsers,
-  findBroker,
-  openRealmNode,
-  provisionRealm,
-  type RealmNode,
-  spawnBroker,
-} from 'ringmesh';
-import type { Clock, Random } from 'ringmesh/runtime';
-import { COORDINATOR, REPORTER, ROGUE, researcherName } from './contracts.ts';
+import { brokerOperators, brokerUsers, findBroker, type RealmNode, spawnBroker } from 'ringmesh';
+import type { Clock } from 'ringmesh/runtime';
 import type { AuditOptions } from './options.ts';
+import { FIRST, realmOf, shareOf } from './realm.ts';
 
 const RESTARTS_MAX = 5;
 const RESTART_MS = 500;
@@ -39,10 +31,10 @@ export type NodeTask = {
 
 export type FleetParts = {
   readonly options: AuditOptions;
+  readonly first: RealmNode;
   readonly policy: string;
   readonly perSecond: number;
   readonly clock: Clock;
-  readonly random: Random;
   readonly environment: { readonly [name: string]: string | undefined };
   /** What the processes print. */
   readonly printed: (text: string) => void;
@@ -82,15 +74,8 @@ export class Fleet implements AsyncDisposable {
 
   /** @throws {CodedError} `broker.*` · `realm.*` · `key.*` */
   static async open(parts: FleetParts, signal: AbortSignal): Promise<Fleet> {
-    const { options, clock, random, environment } = parts;
-    const directory = realmOf(options);
-    const names = Array.from({ length: options.nodes - 1 }, (_, n) => `node-${n + 2}`);
-    const nodes = [
-      { name: FIRST, agents: [COORDINATOR, REPORTER, ROGUE] },
-      ...names.map((name, n) => ({ name, agents: shareOf(n, options) })),
-    ];
-    const roster = provisionRealm(directory, { realm: 'audit', nodes }, { clock, random });
-    const first = openRealmNode(directory, FIRST);
+    const { options, clock, environment, first } = parts;
+    const { roster } = first;
     if (options.broker !== undefined) return new Fleet(parts, first, [options.broker]);
     const binary = await findBroker(environment['PATH']);
     const users = brokerUsers(roster);
@@ -145,17 +130,4 @@ export class Fleet implements AsyncDisposable {
     this.#running.delete(task.name);
     return how;
   }
-}
-
-const FIRST = 'node-1';
-
-function realmOf({ log }: AuditOptions): string {
-  return `${log}-realm`;
-}
-
-/** The researchers of the n-th of the other nodes. */
-function shareOf(n: number, { nodes, researchers }: AuditOptions): readonly string[] {
-  return Array.from({ length: researchers }, (_, k) => k)
-    .filter((k) => k % (nodes - 1) === n)
-    .map((k) => researcherName(k + 1));
 }

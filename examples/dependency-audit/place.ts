@@ -1,5 +1,5 @@
 /** Where what happens in an audit is recorded, and what it is governed by: the same for each of its nodes. */
-import { type Governance, govern } from 'ringmesh';
+import { type Governance, govern, type NodeAuthority } from 'ringmesh';
 import type { Bundle } from 'ringmesh/policies';
 import {
   type Clock,
@@ -43,11 +43,12 @@ export async function withLog<T>(
 export async function governed<T>(
   log: EventLog,
   bundle: Bundle,
-  { clock, random }: PlacePorts,
+  { clock, random, authority }: PlacePorts & { readonly authority: NodeAuthority },
   work: (governance: Governance) => Promise<T>,
 ): Promise<T> {
   const endorsements = endorsementsAt(clock.now());
-  const governance = govern({ log, clock, random, bundle: () => bundle, endorsements });
+  const governance = govern({ log, clock, random, bundle: () => bundle, endorsements, authority });
+  await governance.recorded(); // whom the operator endorses is known before anybody acts
   try {
     return await work(governance);
   } finally {

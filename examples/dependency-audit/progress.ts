@@ -9,6 +9,8 @@ export type Verdicts = { readonly allow: number; readonly deny: number; readonly
 
 /** How often an agent was refused, and with which code. */
 export type Refused = { readonly agent: string; readonly code: string; readonly count: number };
+/** A fall of an agent's score to another tier. */
+export type TrustFall = { readonly agent: string; readonly from: number; readonly to: number; readonly tier: string };
 export type RingMove = { readonly agent: string; readonly from: number; readonly to: number };
 
 /** What the kernel decided while an audit went on. */
@@ -18,6 +20,7 @@ export type Governed = {
   readonly rules: Readonly<Record<string, number>>;
   readonly refused: readonly Refused[];
   readonly moves: readonly RingMove[];
+  readonly falls: readonly TrustFall[];
 };
 
 export type AuditProgress = {
@@ -37,12 +40,20 @@ export type Ledger = {
   readonly hasEnded: boolean;
 };
 
-const NOTHING: Governed = { verdicts: { allow: 0, deny: 0, escalate: 0 }, rules: {}, refused: [], moves: [] };
+const NOTHING: Governed = {
+  verdicts: { allow: 0, deny: 0, escalate: 0 },
+  rules: {},
+  refused: [],
+  moves: [],
+  falls: [],
+};
 
 export const EMPTY_LEDGER: Ledger = { progress: undefined, governed: NOTHING, hasEnded: false };
 
 const Accepted = z.looseObject({ name: z.literal('begin') });
 const Moved = z.looseObject({ agent: z.string(), from: z.int(), to: z.int() });
+const Trusted = z.looseObject({ subject: z.string(), from: z.int(), score: z.int(), tier: z.string() });
+const NotGiven = z.looseObject({ outcome: z.looseObject({ code: z.string().startsWith('delegation.') }) });
 const RefusedMany = z.looseObject({ agent: z.string(), counts: z.record(z.string(), z.int()) });
 const Emitted = z.looseObject({ name: z.string(), data: z.unknown() });
 const { Begun, Judged, Written: WrittenFact } = Coordinator.spec.events;
@@ -56,6 +67,8 @@ export function follow(ledger: Ledger, record: LogRecord, payload: unknown): Led
     const { agent, from, to } = Moved.parse(payload);
     return { ...ledger, governed: { ...ledger.governed, moves: [...ledger.governed.moves, { agent, from, to }] } };
   }
+  if (record.type === 'action.settled') return { ...ledger, governed: settled(ledger.governed, record, payload) };
+  if (record.type === 'trust.changed') return { ...ledger, governed: trusted(ledger.governed, payload) };
   if (record.stream !== `agent/${COORDINATOR}`) return ledger;
   if (record.type === 'message.accepted' && ledger.hasEnded && Accepted.safeParse(payload).success) {
     return { ...ledger, hasEnded: false, governed: NOTHING };
@@ -127,6 +140,25 @@ function decided(governed: Governed, record: LogRecord, decision: NonNullable<Lo
     rules: rule === undefined ? rules : { ...rules, [rule]: (rules[rule] ?? 0) + 1 },
     refused: verdict === 'allow' ? governed.refused : refusedAlso(governed.refused, { agent, code, count: 1 }),
   };
+}
+
+/** Who wants to give more than he has was let try, and got nothing. */
+function settled(governed: Governed, { stream }: LogRecord, payload: unknown): Governed {
+  const refused = NotGiven.safeParse(payload);
+  if (!refused.success) return governed;
+  const agent = stream.slice(stream.indexOf('/') + 1);
+  return {
+    ...governed,
+    refused: refusedAlso(governed.refused, { agent, code: refused.data.outcome.code, count: 1 }),
+  };
+}
+
+/** A subject is the sponsor's DID, a slash, and the agent's name. */
+function trusted(governed: Governed, payload: unknown): Governed {
+  const { subject, from, score: to, tier } = Trusted.parse(payload);
+  if (to >= from) return governed;
+  const agent = subject.slice(subject.indexOf('/') + 1);
+  return { ...governed, falls: [...governed.falls, { agent, from, to, tier }] };
 }
 
 /** A flood is recorded in sums, and only the first of it one by one. */

@@ -1,9 +1,10 @@
 /**
  * An agent that goes out of its bounds, to show what happens then. It is endorsed like a researcher and uses nothing but its
- * context: it is too fast, wants another host, a path outside of the report's folder, and a tool that nobody listed.
+ * context: it is too fast, gives away more than it has, uses what was taken back, and wants others' packages, another host, a
+ * path outside of the report's folder, and a tool that nobody listed.
  */
 import { type ContextOf, implement, type Outcome } from 'ringmesh/runtime';
-import { Rogue } from './contracts.ts';
+import { COORDINATOR, Rogue } from './contracts.ts';
 import { patiently } from './patience.ts';
 import { failureOf } from './researcher.ts';
 
@@ -13,11 +14,22 @@ export const rogue = implement(Rogue, {
   state: () => ({}),
   evolve: {},
   on: {
-    async misbehave(_, ctx) {
+    async misbehave({ stage }, ctx) {
       const { use } = ctx;
+      if (stage === 'given') {
+        const where = [{ arg: 'name', is: 'in' as const, value: ['left-pad'] }];
+        const wider = { to: COORDINATOR, command: '/tool/registry/facts', where, forMs: 60_000 };
+        return {
+          refusals: [
+            { tried: 'too fast', ...(await hurry(ctx)) },
+            { tried: 'a wider grant', ...(await told(ctx, () => use.delegate(wider))) },
+          ],
+        };
+      }
       const elsewhere = { name: 'https://elsewhere.example/p', versions: [] };
       const refusals = [
-        { tried: 'too fast', ...(await hurry(ctx)) },
+        { tried: 'what was taken back', ...(await told(ctx, () => use.fetchFacts({ name: '.', versions: [] }))) },
+        { tried: 'others’ packages', ...(await told(ctx, () => use.fetchFacts({ name: 'left-pad', versions: [] }))) },
         { tried: 'another host', ...(await told(ctx, () => use.fetchFacts(elsewhere))) },
         { tried: 'another path', ...(await told(ctx, () => use.writeReport({ path: '../x', text: 'out' }))) },
         { tried: 'an unlisted tool', ...(await told(ctx, () => use.runShell({ command: 'id' }))) },

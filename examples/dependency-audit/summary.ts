@@ -4,7 +4,16 @@ import type { CrossReport } from 'ringmesh';
 import type { LogReport } from 'ringmesh/runtime';
 import { SEVERITIES, type Severity } from './judge.ts';
 import type { AuditOptions } from './options.ts';
-import { doneOf, findingsOf, type Ledger, packagesOf, type Refused, type RingMove, type Verdicts } from './progress.ts';
+import {
+  doneOf,
+  findingsOf,
+  type Ledger,
+  packagesOf,
+  type Refused,
+  type RingMove,
+  type TrustFall,
+  type Verdicts,
+} from './progress.ts';
 
 export type Summary = {
   readonly audit: string;
@@ -21,6 +30,8 @@ export type Summary = {
   readonly refused: readonly Refused[];
   /** Changes of ring, in their order. */
   readonly rings: readonly RingMove[];
+  /** Falls of trust from one tier to another. */
+  readonly trust: readonly TrustFall[];
   readonly failures: readonly { readonly name: string; readonly code: string }[];
   /** Empty where no report could be written, with the reason. */
   readonly reports: readonly string[];
@@ -60,6 +71,7 @@ export function summaryOf(
     rules: ledger.governed.rules,
     refused: ledger.governed.refused,
     rings: ledger.governed.moves,
+    trust: ledger.governed.falls,
     failures: [...progress.results.values()].flatMap((one) =>
       one.type === 'failed' ? [{ name: one.name, code: one.failure.code }] : [],
     ),
@@ -107,6 +119,7 @@ export function formatSummary(summary: Summary, isJson: boolean): string {
     ...summary.rings
       .filter(({ from, to }) => to > from)
       .map(({ agent, from, to }) => ['demoted', `${agent}: from ring ${from} to ring ${to}`] as const),
+    ...summary.trust.map(({ agent, from, to, tier }) => ['trust', `${agent}: from ${from} to ${to}, ${tier}`] as const),
     [
       'promoted',
       `${agents(summary.rings.filter(({ from, to }) => to < from).length)} to the ring they are endorsed for`,

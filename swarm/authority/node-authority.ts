@@ -144,6 +144,19 @@ export class NodeAuthority {
     return this.#parts.members.get(agent);
   }
 
+  /** Whether an operator has given the agent everything, until then at least. */
+  hasRoot(agent: string, until: Millis): boolean {
+    const did = this.didOf(agent);
+    return did !== undefined && this.delegations.to(did).some((cid) => this.#isRoot(cid, until));
+  }
+
+  #isRoot(cid: Cid, until: Millis): boolean {
+    const { operator } = this.#parts;
+    const [link, ...more] = this.delegations.chain(cid) ?? [];
+    if (link === undefined || more.length > 0 || link.claims.iss !== operator || link.claims.cmd !== '/') return false;
+    return link.claims.exp * 1000 >= until && ![...this.revocations.revokersOf(cid)].includes(operator);
+  }
+
   /** Puts on record what can be said of an agent as soon as its identity is: at once, or when it is. */
   recordOf(agent: string, stream: StreamId, event: NewEvent): void {
     const did = this.didOf(agent);
@@ -241,8 +254,9 @@ export class NodeAuthority {
   }
 
   /** Resolves when all that it learned is on disk. */
-  recorded(): Promise<void> {
-    return this.#journal.recorded();
+  async recorded(): Promise<void> {
+    if (this.#trust !== undefined) void this.#trust.asOf; // what the last events mean is part of it
+    await this.#journal.recorded();
   }
 
   get #view(): DelegationParts {
