@@ -71,6 +71,34 @@ describe('the package as a user has it', () => {
     expect(help).toContain('log');
   });
 
+  test('init makes a project that runs, passes its tests and type-checks, with nothing but the package', () => {
+    const project = join(user, 'shop');
+    const npm = (...args: readonly string[]) =>
+      execFileSync('npm', args, {
+        cwd: project,
+        encoding: 'utf8',
+        env: { ...process.env, npm_config_offline: 'true' },
+      });
+    symlinkSync(resolve('node_modules/@types'), join(user, 'node_modules/@types'));
+    const bin = join('node_modules/ringmesh', manifest.bin.ringmesh);
+    execFileSync('node', [bin, 'init', 'shop'], { cwd: user, stdio: 'pipe' });
+
+    const [first, second] = [npm('start', '--silent'), npm('start', '--silent')];
+    const tested = npm('test', '--silent');
+    const log = execFileSync('node', [join('..', bin), 'log', 'verify', 'state/log', '--anchor', 'state/anchors'], {
+      cwd: project,
+      encoding: 'utf8',
+    });
+
+    expect(first).toBe('A1: 250 cents, priced 1 so far\nX-7: denied: articles that begin with X- are not for sale\n');
+    expect(second).toContain('priced 2 so far');
+    expect(tested).toMatch(/pass 4\n.*fail 0/);
+    expect(log).toMatch(/^sound +yes$/m);
+    expect(
+      execFileSync('node', [resolve('node_modules/typescript/bin/tsc'), '-p', project], { encoding: 'utf8' }),
+    ).toBe('');
+  });
+
   test('brings no TypeScript source and no test of ours', () => {
     const files = readdirSync(join(user, 'node_modules/ringmesh'), { recursive: true, encoding: 'utf8' });
 

@@ -29,6 +29,7 @@ const BY_CODE: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['origin.malformed', 2],
   ['policy.bundle_malformed', 2],
   ['policy.other_bundle', 2],
+  ['project.exists', 2],
   ['swarm.module_unusable', 2],
   ['swarm.no_broker', 2],
   ['swarm.no_such_role', 2],

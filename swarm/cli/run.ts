@@ -9,6 +9,7 @@ import { delegationGroup } from './delegation/group.ts';
 import { doctorCommand } from './doctor/group.ts';
 import { EXIT_CODES } from './exit-code.ts';
 import { explainCommand } from './explain/group.ts';
+import { initCommand } from './init/group.ts';
 import { keysGroup } from './keys/group.ts';
 import { logGroup } from './log/group.ts';
 import { machineGroup } from './machine/group.ts';
@@ -29,6 +30,7 @@ const GROUPS: readonly ((program: Command, shell: Shell) => void)[] = [
   delegationGroup,
   doctorCommand,
   explainCommand,
+  initCommand,
   keysGroup,
   logGroup,
   machineGroup,
