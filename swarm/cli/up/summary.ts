@@ -65,6 +65,9 @@ export function formatSummary(summary: Summary, isJson: boolean): string {
     ...actions.refused.map(
       ({ agent, code, count, first }) => ['refused', `${agent}: ${code}, ${times(count)}, event ${first}`] as const,
     ),
+    ...actions.refused
+      .slice(0, 1)
+      .map(({ first }) => ['why', `ringmesh policy explain ${log.directory} ${first}`] as const),
     ...actions.demoted.map(({ agent, from, to }) => ['demoted', `${agent}: from ring ${from} to ring ${to}`] as const),
     ['log', `${log.directory}, ${log.size} events of ${log.origin}`],
     ['root', log.root ?? 'none'],
