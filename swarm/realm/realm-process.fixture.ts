@@ -41,7 +41,8 @@ const hour = (systemClock.now() + 3_600_000) as Millis;
 const alive = setInterval(() => undefined, 60_000);
 const over = Promise.withResolvers<void>();
 process.on('SIGTERM', () => over.resolve());
-process.on('disconnect', () => over.resolve());
+process.on('disconnect', () => process.exit(1)); // the test has died, and nothing is to outlive it
+if (!process.connected) process.exit(1);
 
 const options = { anchors: task.anchors, reserveBytes: 4_096 };
 const open = () => openLog(task.log, options, { ...ports, identity: thisProcess() });
@@ -85,7 +86,8 @@ await governance.recorded();
 if (log.stopped === undefined) await log.checkpoint();
 await log[Symbol.asyncDispose]();
 clearInterval(alive);
-if (process.connected) process.disconnect?.();
+process.removeAllListeners('disconnect');
+process.disconnect?.();
 
 async function obey({ id, message, input, withinMs }: z.infer<typeof Order>): Promise<void> {
   const asks = node.agents.ask(self) as unknown as Record<
