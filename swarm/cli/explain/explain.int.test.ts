@@ -39,3 +39,11 @@ test('a code that there is not is not found, and the one that was meant is named
   expectError(ran, 3, 'code.not_found');
   expect(ran.stderr).toContain('did you mean log.rolled_back');
 });
+
+test('docs/cli.md shows what it prints', () => {
+  using at = desk();
+  const [, shown] =
+    /^\$ ringmesh explain log\.not_found\n([\s\S]*?)^```/m.exec(readFileSync('docs/cli.md', 'utf8')) ?? [];
+
+  expect(at.run(['explain', 'log.not_found']).stdout).toBe(shown);
+});
