@@ -61,6 +61,12 @@ export function untilClosed(): Promise<void> {
   return promise;
 }
 
+/** What this process has used, all threads. */
+export function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}
+
 function contractOf(agent: string): typeof Asker | typeof Echo {
   return agent.startsWith('echo') ? Echo : Asker;
 }

@@ -1,9 +1,10 @@
 /** The other process of the mesh benchmark: `node mesh-peer.ts JSON`, until its channel closes. Plain or governed. */
 import { connect } from 'nats';
 import { Echo } from './mesh.fixture.ts';
-import { openPeer, type PeerTask, untilClosed } from './mesh-node.ts';
+import { cpuMs, openPeer, type PeerTask, untilClosed } from './mesh-node.ts';
 
 const task = JSON.parse(process.argv[2] ?? '') as PeerTask;
+process.on('message', () => process.send?.(cpuMs()));
 const alive = setInterval(() => undefined, 60_000);
 if (task.kind === 'plain') {
   const nc = await connect({ servers: [...task.servers] });

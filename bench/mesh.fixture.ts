@@ -18,11 +18,13 @@ export const echo = implement(Echo, {
 export const ASKS_PER_TURN = 900;
 /** Answerers: with fewer, one agent's turns, of which there is one at a time, would be what is measured. */
 export const ECHOES = 64;
+/** Askers, for the same reason: within one turn answers are handed out one by one, so that it can be repeated. */
+export const ASKERS = 64;
 
 export const Asker = contract('asker', {
   messages: {
     run: {
-      in: z.object({ asks: z.int().max(ASKS_PER_TURN), width: z.int(), text: z.string() }),
+      in: z.object({ asks: z.int().max(ASKS_PER_TURN), width: z.int(), from: z.int(), text: z.string() }),
       out: z.object({ ok: z.int(), other: z.array(z.string()) }),
       within: '5m',
     },
@@ -33,12 +35,12 @@ export const asker = implement(Asker, {
   state: () => ({}),
   evolve: {},
   on: {
-    async run({ asks, width, text }, ctx) {
+    async run({ asks, width, from, text }, ctx) {
       const seen = { ok: 0, other: [] as string[] };
       let next = 0;
       const worker = async (): Promise<void> => {
         for (let n = next++; n < asks; n = next++) {
-          const answer = await ctx.ask(refTo(Echo, `echo-${n % ECHOES}`)).say({ text });
+          const answer = await ctx.ask(refTo(Echo, `echo-${(from + n) % ECHOES}`)).say({ text });
           if (answer.type === 'ok') seen.ok += 1;
           else seen.other.push(answer.type);
         }
