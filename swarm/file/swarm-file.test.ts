@@ -76,7 +76,7 @@ const BAD: readonly [string, string | RegExp, string, RegExp][] = [
     'exprot: desk',
     /15:5: document\.unknown_key: [\s\S]*did you mean export\?/,
   ],
-  ['no policy', 'policies: [./policy.yaml]\n', '', /document\.malformed: expected a list, found nothing/],
+  ['no policy', 'policies: [./policy.yaml]\n', '', /document\.malformed: expected policies, found nothing/],
   ['another version', 'swarm/v1', 'swarm/v2', /1:13: document\.malformed: expected ringmesh\.swarm\/v1/],
   ['a version of policies', 'ringmesh.swarm', 'ringmesh.policy', /1:13: document\.malformed/],
   ['no agents', /agents:\n {2}- name: desk[\s\S]*(?=^tools:)/m, 'agents: []\n', /document\.empty_list/],
@@ -152,6 +152,12 @@ const BAD: readonly [string, string | RegExp, string, RegExp][] = [
   ['an anchor of YAML', 'realm: acme', 'realm: &a acme', /document\.malformed: expected plain data/],
   ['no YAML', 'realm: acme', 'realm: [acme', /document\.malformed/],
 ];
+
+test('a misspelt key is told once', () => {
+  const read = parseSwarm(GOOD.replace('export: desk', 'exprot: desk'), at);
+  expect(read).toMatchObject({ ok: false, error: [{ code: 'document.unknown_key', path: 'agents[0].exprot' }] });
+  expect(read.ok ? 0 : read.error.length).toBe(1);
+});
 
 test.each(BAD)('%s is refused where it stands', (_what, from, to, expected) => {
   const text = GOOD.replace(from, to);

@@ -31,7 +31,7 @@ export function parseSwarm(
   const source = parseYaml(text, file);
   if (!source.ok) return source;
   const shaped = conform(SwarmShape, source.value.value, source.value, []);
-  if (!shaped.ok) return shaped;
+  if (!shaped.ok) return err(inPlainWords(shaped.error));
   const input = shaped.value;
   const faults = [...faultsOfAgents(input, source.value), ...faultsOfParts(input, source.value)];
   if (faults.length > 0) return err(faults.slice(0, FAULTS_MAX));
@@ -48,6 +48,19 @@ export function parseSwarm(
 /** Who answers for agents where the file names nobody. */
 const OPERATOR = 'operator';
 const FAULTS_MAX = 20;
+
+/** A misspelt key is one fault, and not also the absence of what was meant; what is absent is named. */
+function inPlainWords(faults: readonly PolicyFault[]): readonly PolicyFault[] {
+  const meant = new Set(
+    faults.flatMap(({ code, path, suggestion }) =>
+      code === 'document.unknown_key' && suggestion !== undefined ? [path.replace(/[^.]*$/, suggestion)] : [],
+    ),
+  );
+  return faults.flatMap((fault) => {
+    if (!fault.message.endsWith('found nothing')) return [fault];
+    return meant.has(fault.path) ? [] : [{ ...fault, message: `expected ${fault.path}, found nothing` }];
+  });
+}
 
 /** The names of the agents that an entry stands for. */
 export function namesOf({ name, count = 1 }: Pick<AgentInput, 'name' | 'count'>): readonly string[] {
