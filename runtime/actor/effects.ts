@@ -5,9 +5,10 @@ import type { Action } from '../kernel/action.ts';
 import type { Attempt, Executor } from '../kernel/kernel.ts';
 import type { Outcome } from '../kernel/outcome.ts';
 import { nest } from './call-chain.ts';
+import type { Grant } from './delegate-tool.ts';
 import { arrivingOf, type SpawnData } from './live.ts';
 import { nameOf, type Operation } from './protocol.ts';
-import { agentName } from './ref.ts';
+import { type AgentName, agentName } from './ref.ts';
 import type { RunningTurn } from './running-turn.ts';
 import type { Effects, Shell } from './shell.ts';
 import type { ProvidedTool } from './tool.ts';
@@ -76,7 +77,7 @@ export class NodeEffects implements Effects {
       case 'spawn': {
         const at = action.target.indexOf('@');
         const [contract, agent] = [action.target.slice(0, at), agentName(action.target.slice(at + 1))];
-        return { run: (input) => lives.spawn(action.agent, agent, contract, input as SpawnData) };
+        return { run: (input) => this.#spawn(action.agent, agent, contract, input) };
       }
       case 'stop':
         return { run: () => lives.performStop(action.agent, action.target) };
@@ -126,6 +127,19 @@ export class NodeEffects implements Effects {
       cause: turn.cause,
       toolOf: (name) => this.#tools.get(name)?.tool,
     };
+  }
+
+  /** What a child is given comes before it does: whoever cannot have it is not started. */
+  async #spawn(parent: string, agent: AgentName, contract: string, input: JsonValue): Promise<Outcome> {
+    const { lives, parts } = this.#shell;
+    const { grants = [], ...options } = input as unknown as SpawnData & { readonly grants?: readonly Grant[] };
+    if (parts.endow !== undefined) {
+      for (const grant of grants) {
+        const given = await parts.endow(parent, agent, grant);
+        if (given.type !== 'ok') return given;
+      }
+    }
+    return lives.spawn(parent, agent, contract, options);
   }
 
   async #ask(action: Action, input: JsonValue, { signal, delegations }: Attempt): Promise<Outcome> {
