@@ -19,7 +19,7 @@ export type {
 } from './actor/context.ts';
 export { type Contract, type ContractSpec, contract, type MessageSpec, type Needs } from './actor/contract.ts';
 export type { DeadLetter } from './actor/dead-letters.ts';
-export { delegate } from './actor/delegate-tool.ts';
+export { delegate, type Grant } from './actor/delegate-tool.ts';
 export type { Duration } from './actor/duration.ts';
 export type { Hosts } from './actor/hosts.ts';
 export { type Body, type Implementation, implement } from './actor/implement.ts';

@@ -7,6 +7,7 @@ import type { EventId } from '../codec/record.ts';
 import type { Millis } from '../core/brand.ts';
 import type { NotOk, Outcome } from '../kernel/outcome.ts';
 import type { Contract, ContractSpec } from './contract.ts';
+import type { Grant } from './delegate-tool.ts';
 import type { Duration } from './duration.ts';
 import type { AgentName, Ref } from './ref.ts';
 import type { In, Out, Schema } from './schema.ts';
@@ -65,6 +66,9 @@ export type SpawnOptions = {
   readonly stopWithin?: Duration;
   /** What follows when children of its own end. */
   readonly supervise?: Supervise;
+  /** Parts of what its parent may do, for the child; it has them before it is started, or is not started. Of no meaning on a
+   *  node where nobody is asked for delegations. */
+  readonly grants?: readonly Grant[];
 };
 
 /** The end of an agent that is watched. */

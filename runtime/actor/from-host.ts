@@ -9,6 +9,7 @@ import { type EventId, parseEventId } from '../codec/record.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { isCarriable, SAID_BYTES_MAX } from './carriable.ts';
 import { CONTRACT_NAME, MEMBER_NAME } from './contract.ts';
+import { Grants } from './delegate-tool.ts';
 import { DURATION_MS_MAX } from './duration.ts';
 import type { HostExit } from './hosts.ts';
 import type { FromHost } from './protocol.ts';
@@ -46,6 +47,7 @@ const options = z.strictObject({
     restarts: z.exactOptional(text.refine(isRestarts)),
     backoff: z.exactOptional(z.strictObject({ min: span, max: span })),
   }),
+  grants: z.exactOptional(z.custom<JsonValue>((value) => Grants.safeParse(value).success)),
 });
 
 const operation = z.discriminatedUnion('verb', [

@@ -110,7 +110,7 @@ export function makeContext(run: TurnRun, contract: Contract): Context<ContractS
 
 /** How a spawn's options travel and are recorded. */
 export function spawnData(options: SpawnOptions): JsonValue {
-  const { restart = 'permanent', stopWithin = '5s', supervise = {} } = options;
+  const { restart = 'permanent', stopWithin = '5s', supervise = {}, grants = [] } = options;
   const { backoff, strategy, restarts } = supervise;
   assert(restarts === undefined || isRestarts(restarts), `expected restarts such as '5 in 30s', found ${restarts}`);
   return {
@@ -121,6 +121,7 @@ export function spawnData(options: SpawnOptions): JsonValue {
       ...(restarts === undefined ? {} : { restarts }),
       ...(backoff === undefined ? {} : { backoff: { min: toMillis(backoff.min), max: toMillis(backoff.max) } }),
     },
+    ...(grants.length === 0 ? {} : { grants: grants as unknown as JsonValue }),
   };
 }
 

@@ -3,8 +3,10 @@ import type { Did } from '../codec/did.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import type { Epochs, Gates } from '../kernel/gate.ts';
+import type { Outcome } from '../kernel/outcome.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Contract } from './contract.ts';
+import type { Grant } from './delegate-tool.ts';
 import type { HostProfile, Hosts } from './hosts.ts';
 import type { Remote } from './remote.ts';
 import type { Supervise } from './supervision.ts';
@@ -26,6 +28,8 @@ export type NodeParts = {
   readonly didOf?: (agent: string) => Did;
   /** In which ring an agent runs, and who answers for it; default: ring 3, and nobody. */
   readonly standingOf?: (agent: string) => Omit<HostProfile, 'contract'>;
+  /** Gives a child a part of what its parent may do, on record before this resolves; default: nobody needs to be given. */
+  readonly endow?: (parent: string, child: string, grant: Grant) => Promise<Outcome>;
   /** How it reaches agents of other nodes; default: there are none. */
   readonly remote?: Remote;
   /** Told when an agent begins to live here, and when it has ended for good. */
