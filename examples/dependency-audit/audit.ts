@@ -143,7 +143,8 @@ async function openPlace(
   const standingOf = (agent: string) => ({ ring: rings.ringOf(agent), sponsor: 'operator' });
   const didOf = (agent: string): Did => authority.didOf(agent) ?? parts.log.did;
   const tools = [...(parts.tools ?? []), authority.tool];
-  const agents = AgentNode.open({ ...parts, gates, epochs, didOf, standingOf, tools });
+  const endow = authority.endow.bind(authority);
+  const agents = AgentNode.open({ ...parts, gates, epochs, didOf, standingOf, tools, endow });
   onMoved(agents.moved.bind(agents));
   return { agents, drain: () => agents.drain(), [Symbol.asyncDispose]: () => agents[Symbol.asyncDispose]() };
 }

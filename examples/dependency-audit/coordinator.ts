@@ -10,7 +10,7 @@
  *
  * All this is the fold of the coordinator's facts, so it survives whatever happens to the process.
  */
-import { type ContextOf, fail, implement, type Outcome, refTo } from 'ringmesh/runtime';
+import { type ContextOf, fail, type Grant, implement, type Outcome, refTo } from 'ringmesh/runtime';
 import {
   BATCH_PACKAGES,
   Coordinator,
@@ -178,29 +178,30 @@ export const coordinator = implement(Coordinator, {
 /** Whoever is missing of the researchers and the reporter is started, as children of the coordinator. Those elsewhere have
  *  been, or will be; what is shared out to them waits for them. */
 async function staff(ctx: Ctx, researchers: number, elsewhere: readonly string[]): Promise<void> {
-  await patiently(ctx, () => ctx.spawn(Reporter, REPORTER));
-  for (const command of REPORTERS) await give(ctx, REPORTER, command);
+  await patiently(ctx, () => ctx.spawn(Reporter, REPORTER, { grants: REPORTERS }));
   for (const researcher of elsewhere) {
     if (ctx.state().running?.researchers.includes(researcher) === false) ctx.emit('Staffed', { researcher });
-    await give(ctx, researcher, '/audit-coordinator/judged');
+    await give(ctx, researcher, ANSWER);
     ctx.watch(researcher, 'gone');
   }
   for (let n = 1; n <= researchers; n += 1) {
     const researcher = researcherName(n);
-    const spawned = await patiently(ctx, () => ctx.spawn(Researcher, researcher));
-    await give(ctx, researcher, '/audit-coordinator/judged');
+    const spawned = await patiently(ctx, () => ctx.spawn(Researcher, researcher, { grants: [ANSWER] }));
     const isKnown = ctx.state().running?.researchers.includes(researcher) === true;
     if (spawned.type === 'ok' && !isKnown) ctx.emit('Staffed', { researcher });
   }
 }
 
 /** What the reporter does. */
-const REPORTERS = ['/tool/report/write', '/audit-coordinator/page', '/audit-coordinator/written'] as const;
+const REPORTERS = ['/tool/report/write', '/audit-coordinator/page', '/audit-coordinator/written'].map(
+  (command): Grant => ({ command, forMs: DELEGATED_MS }),
+);
+/** What every researcher does. */
+const ANSWER: Grant = { command: '/audit-coordinator/judged', forMs: DELEGATED_MS };
 
-/** C5: a command, for these packages only if any are named. */
-function give(ctx: Ctx, to: string, command: string, names?: readonly string[]): Promise<Outcome<unknown>> {
-  const where = names === undefined ? [] : [{ arg: 'name', is: 'in' as const, value: [...names] }];
-  return patiently(ctx, () => ctx.use.delegate({ to, command, where, forMs: DELEGATED_MS }));
+/** C5. */
+function give(ctx: Ctx, to: string, grant: Grant): Promise<Outcome<unknown>> {
+  return patiently(ctx, () => ctx.use.delegate({ ...grant, to }));
 }
 
 /** Gives work to whoever has none (C2); with none left, has the report written. */
@@ -230,7 +231,8 @@ async function share(ctx: Ctx, researcher: string): Promise<void> {
   const names = jobs.map(({ name }) => name);
   const { audit, at } = running;
   ctx.emit('Shared', { researcher, names }); // before anything is waited for, lest somebody else gets them, too
-  const given = await give(ctx, researcher, '/tool/registry/facts', names);
+  const where = [{ arg: 'name', is: 'in' as const, value: names }];
+  const given = await give(ctx, researcher, { command: '/tool/registry/facts', where, forMs: DELEGATED_MS });
   const told =
     given.type === 'ok'
       ? await ctx.tell(refTo(Researcher, researcher)).research({ audit, at, jobs }, RETRY_FOR)

@@ -61,6 +61,17 @@ describe('a node with an authority', () => {
     expect(await first.delegate('rogue', 'clerk', grant)).toMatchObject({ type: 'failed', code });
   });
 
+  test('a child is endowed with a part of what its parent has, or with nothing', async () => {
+    const { first } = await aHouse('child');
+    const part = { command: '/tool/mail/send', forMs: 60_000, where: toAnn.where };
+    expect(await first.authority.endow('chief', 'rogue', part)).toMatchObject({ type: 'ok' });
+    expect(await first.act('rogue', ann)).toMatchObject({ type: 'ok' });
+    expect(await first.authority.endow('clerk', 'rogue', part)).toMatchObject({
+      type: 'failed',
+      code: 'delegation.wider',
+    });
+  });
+
   test('refuses to give to whom the realm does not have', async () => {
     const { first } = await aHouse('stranger');
     expect(await first.delegate('chief', 'nobody', toAnn)).toMatchObject({ type: 'failed', code: 'identity.missing' });

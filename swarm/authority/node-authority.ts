@@ -36,6 +36,7 @@ import type { Random } from '../../runtime/core/random.ts';
 import type { Refusal, Result } from '../../runtime/core/result.ts';
 import { eventIdOf } from '../../runtime/kernel/event-id.ts';
 import type { Gate } from '../../runtime/kernel/gate.ts';
+import type { Outcome } from '../../runtime/kernel/outcome.ts';
 import type { EventLog, NewEvent } from '../../runtime/log/event-log.ts';
 import { AuthorityJournal } from './authority-journal.ts';
 import { type Grant, mintFrom, type Signer } from './mint-from.ts';
@@ -190,6 +191,12 @@ export class NodeAuthority {
     if (!learned.ok) return learned;
     await this.recorded(); // A3
     return { ok: true, value: { delegation: learned.value.cid, expires: minted.value.expires } };
+  }
+
+  /** The same for a child, as a node of agents asks for it. */
+  async endow(parent: string, child: string, grant: Omit<Grant, 'to'>): Promise<Outcome> {
+    const given = await this.delegate(parent, { ...grant, to: child });
+    return given.ok ? { type: 'ok', value: given.value } : { type: 'failed', ...given.error };
   }
 
   /** A revocation made here, or handed in by an operator: it is in force, and on its way to every node. */

@@ -140,6 +140,7 @@ export class MeshNode implements AsyncDisposable {
     agents = AgentNode.open({
       ...parts,
       tools: [...(parts.tools ?? []), ...(authority === undefined ? [] : [authority.tool])],
+      ...(authority === undefined ? {} : { endow: authority.endow.bind(authority) }),
       gates: governance.gates,
       epochs: governance.epochs,
       remote: postbox ?? elsewhere,
