@@ -88,6 +88,21 @@ describe('tail', () => {
     expect(told('--agent', 'clerk', '--type', 'orders.*')).toEqual([2, 3]);
   });
 
+  test('a payload that is kept beside the log is read for its words', async () => {
+    using at = desk();
+    await withLog(at, 1);
+    const data = { name: 'Sold', data: 'x'.repeat(10_000) };
+    const events = [data, [...data.data]].map((one) =>
+      line(0, { stream: 'agent/clerk', type: 'agent.emitted', data: one }),
+    );
+    at.run(APPEND, { input: events.join('') });
+
+    const { status, stdout } = at.run(['tail', 'log', '--no-follow', '--since', '1']);
+
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/clerk recorded Sold\n.*clerk recorded \?\n$/);
+  });
+
   test('a log that is not there is not found, and a reader that goes away is no failure', async () => {
     using at = desk();
     await withLog(at, 300);

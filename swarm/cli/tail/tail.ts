@@ -3,10 +3,11 @@ import { createColors } from 'picocolors';
 import { parseDigestText } from '../../../runtime/codec/digest.ts';
 import type { JsonValue } from '../../../runtime/codec/json.ts';
 import { hashLeaf } from '../../../runtime/codec/merkle.ts';
-import type { LogRecord, Payload } from '../../../runtime/codec/record.ts';
-import { view } from '../../../runtime/core/bytes.ts';
+import type { DigestText, LogRecord } from '../../../runtime/codec/record.ts';
+import { hasCode } from '../../../runtime/core/errors.ts';
 import { epochsOf, openStoreForReading } from '../../../runtime/log/log-directory.ts';
 import type { LogStore } from '../../../runtime/log/store.ts';
+import { jsonOf } from '../../../runtime/log/upcast.ts';
 import { inWords } from '../event-words.ts';
 import { eventFacts } from '../log/event-facts.ts';
 import { catchInterrupts, type Shell } from '../shell.ts';
@@ -64,15 +65,20 @@ function printer(shell: Shell, store: LogStore, options: Options): (one: Followe
   };
 }
 
-function jsonIn({ payload }: LogRecord, store: LogStore): JsonValue | undefined {
-  if (payload.type === 'json') return payload.value;
-  return payload.type === 'blob' && payload.media === 'application/json' ? blobIn(payload, store) : undefined;
+/** `undefined` where it is no JSON, or not what it should be: the event is still told. */
+function jsonIn(record: LogRecord, store: LogStore): JsonValue | undefined {
+  if (record.payload.type === 'bytes') return undefined;
+  try {
+    return jsonOf(record, { blob: (digest) => blobIn(digest, store) });
+  } catch (error) {
+    if (hasCode(error)) return undefined;
+    throw error;
+  }
 }
 
-function blobIn({ digest: text }: Payload & { readonly type: 'blob' }, store: LogStore): JsonValue | undefined {
+function blobIn(text: DigestText, store: LogStore): Uint8Array | undefined {
   const digest = parseDigestText(text);
-  const bytes = digest.ok ? store.blob(digest.value) : undefined;
-  return bytes === undefined ? undefined : (JSON.parse(view(bytes).toString('utf8')) as JsonValue);
+  return digest.ok ? store.blob(digest.value) : undefined;
 }
 
 /** A timer that keeps the process alive, unlike those of the clock: waiting is all that this process does. */
