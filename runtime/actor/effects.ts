@@ -54,7 +54,7 @@ export class NodeEffects implements Effects {
     const { kernel } = this.#shell;
     const action = this.#action(turn, 0, operation);
     const before = turn.admitted.get(message);
-    if (before?.digest !== digestIn(action)) return kernel.admit(action).recorded;
+    if (before === undefined || before.digest !== digestIn(action)) return kernel.admit(action).recorded;
     return kernel.stands(before.recorded) ? before.recorded : kernel.decide(action).recorded;
   }
 

@@ -99,7 +99,8 @@ export class NodeInbox implements Inbox {
         records.of(to, [{ id: event, type: 'message.accepted', payload, correlation, ...origin }]),
         ...also,
       ]);
-      this.#arrived(live, message);
+      if (known.isAlive) this.#arrived(this.#shell.waking.awaken(known), message);
+      else await this.#shell.lives.endMessage(to, message); // it has ended meanwhile
       return { type: 'accepted', event };
     } finally {
       live.accepting -= 1;

@@ -7,7 +7,7 @@ import type { Outcome } from '../kernel/outcome.ts';
 import { catchUp, viewOf } from './agent-stream.ts';
 import { AgentView, type Started } from './agent-view.ts';
 import type { Terminated } from './context.ts';
-import { arrivingOf, type Live, type SpawnData } from './live.ts';
+import { arrivingOf, type Known, type Live, type SpawnData } from './live.ts';
 import { ROOT_STREAM } from './records.ts';
 import type { AgentName } from './ref.ts';
 import type { NewAgentEvent } from './segment-events.ts';
@@ -114,6 +114,25 @@ export class NodeLives implements Lives {
     background.track(restarted);
   }
 
+  /** What was left to do for agents that ended before power was lost: their messages get an end, their children stop. */
+  finish(ended: readonly { readonly known: Known; readonly view: AgentView }[]): void {
+    const { background, roster } = this.#shell;
+    for (const { known, view } of ended) background.track(this.#endMessages(known.agent, view));
+    for (const { agent, parent, isAlive } of roster.all) {
+      if (isAlive && parent !== null && !roster.isAlive(parent)) {
+        background.track(this.stop(agent, 'its parent has ended'));
+      }
+    }
+  }
+
+  async endMessage(agent: string, message: string): Promise<void> {
+    const { inbox, records } = this.#shell;
+    const id = eventIdOf('dead', agent, message);
+    const payload = { message, code: 'agent.stopped', detail: `${agent} has ended`, attempts: 0 };
+    await records.append([records.of(agent, [{ id, type: 'message.dead_lettered', payload }])]);
+    inbox.answer(message, { type: 'died', message: `${agent} has ended`, event: id });
+  }
+
   async stop(agent: string, message: string): Promise<void> {
     const { roster, waking } = this.#shell;
     const known = roster.get(agent);
@@ -198,7 +217,7 @@ export class NodeLives implements Lives {
     const { parts, pool, turns } = this.#shell;
     const limitMs = live.view.started?.stop_within_ms ?? 0;
     try {
-      await withDeadline(running.ended, { clock: parts.clock, limitMs, what: 'the turn to end' });
+      await withDeadline(running.closed, { clock: parts.clock, limitMs, what: 'the turn to end' });
     } catch (error) {
       if (!(error instanceof DeadlineError)) throw error;
       pool.drop(running);
@@ -224,21 +243,22 @@ export class NodeLives implements Lives {
 
   /** What is left of an agent that will not come back: dead letters, and notices to those who watched. */
   async #bury(live: Live, why: 'stopped' | 'failed'): Promise<void> {
-    const { inbox, parts, pool, records, roster } = this.#shell;
+    const { parts, pool, records, roster } = this.#shell;
     const { known } = live;
     const { agent } = known;
     known.isAlive = false;
     for (const child of roster.childrenOf(agent).toReversed()) await this.stop(child.agent, 'its parent has ended');
-    for (const { message } of live.view.inbox.values()) {
-      const id = eventIdOf('dead', agent, message);
-      const payload = { message, code: 'agent.stopped', detail: `${agent} has ended`, attempts: 0 };
-      await records.append([records.of(agent, [{ id, type: 'message.dead_lettered', payload }])]);
-      inbox.answer(message, { type: 'died', message: `${agent} has ended`, event: id });
-    }
+    records.catchUp(live); // what its last turn committed
+    await this.#endMessages(agent, live.view);
     pool.evict(live.hostId, agent);
     known.live = undefined;
     parts.onLife?.(agent, false);
     this.#notify(agent, why, live.view.started?.instance ?? 1);
+  }
+
+  /** Nobody will answer what it was told. */
+  async #endMessages(agent: string, view: AgentView): Promise<void> {
+    for (const { message } of [...view.inbox.values(), ...view.signals.values()]) await this.endMessage(agent, message);
   }
 
   /** Tells the watchers, once. */

@@ -26,11 +26,11 @@ export const OPERATIONS_PER_TURN_MAX = 1_000;
 /** What one segment may hold: it is one append. */
 export const ENTRIES_PER_SEGMENT_MAX = 200;
 
-const FOREIGN: TurnEnd = {
+const FOREIGN = {
   type: 'failed',
   code: 'turn.foreign_message',
   message: 'expected messages of this turn, each once, found another',
-};
+} as const;
 
 export class RunningTurn {
   readonly agent: string;
@@ -43,6 +43,7 @@ export class RunningTurn {
   readonly call: Call | undefined;
   readonly startedMs: number;
   readonly #end = Promise.withResolvers<TurnEnd>();
+  readonly #closed = Promise.withResolvers<void>();
   readonly #operations = new Set<Promise<void>>();
   #told: readonly Recorded[] = [];
   #forgotten = 0;
@@ -88,12 +89,23 @@ export class RunningTurn {
     return this.#end.promise;
   }
 
+  /** What it came to is on record. */
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  close(): void {
+    this.#closed.resolve();
+  }
+
   get signal(): AbortSignal {
     return this.#abort.signal;
   }
 
   end(end: TurnEnd): void {
-    this.#end.resolve((end.type === 'done' || end.type === 'park') && !this.#isOwn(end) ? FOREIGN : end);
+    this.#end.resolve(
+      (end.type === 'done' || end.type === 'park') && !this.#isOwn(end) ? { ...FOREIGN, turn: this.id } : end,
+    );
   }
 
   /**
@@ -124,6 +136,7 @@ export class RunningTurn {
   abandon(): void {
     this.#abort.abort(new DOMException('the turn was ended', 'AbortError'));
     this.end({ type: 'ended' });
+    this.close();
   }
 
   /** Keeps an operation in sight until it has settled. */

@@ -52,6 +52,10 @@ export interface Lives {
   spawn(parent: string | null, agent: AgentName, contract: string, options: SpawnData): Promise<Outcome>;
   /** Ends an agent for good, its children before it. */
   stop(agent: string, message: string): Promise<void>;
+  /** At the start: what was left to do for agents that ended before. */
+  finish(ended: readonly { readonly known: Known; readonly view: AgentView }[]): void;
+  /** Nobody will answer a message that an agent accepted before it ended. */
+  endMessage(agent: string, message: string): Promise<void>;
   /** One agent asks for the end of another, or for its own. */
   performStop(by: string, agent: string): Promise<Outcome>;
   /** An instance has ended by itself: its supervisor decides. */

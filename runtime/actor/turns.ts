@@ -68,8 +68,18 @@ export class NodeTurns implements Turns {
   }
 
   putBack(live: Live, turn: RunningTurn): void {
-    if (live.mailbox.isParked(turn.id)) live.mailbox.wake(turn.id);
-    else live.mailbox.putBack(waitingOf(turn.accepted, this.#shell.contracts.get(live.known.contract)));
+    this.#putBack(live, turn.accepted);
+  }
+
+  #putBack(live: Live, accepted: Accepted): void {
+    if (live.mailbox.isParked(accepted.message)) live.mailbox.wake(accepted.message);
+    else live.mailbox.putBack(waitingOf(accepted, this.#shell.contracts.get(live.known.contract)));
+  }
+
+  /** What became of the turn is on record: whoever waits to end the agent may. */
+  #close(live: Live, turn: RunningTurn): void {
+    live.running = undefined;
+    turn.close();
   }
 
   interrupt(live: Live): void {
@@ -113,12 +123,16 @@ export class NodeTurns implements Turns {
         return true;
       }
       await this.#wake(live, id);
+      if (!this.#mayServe(live)) {
+        this.#putBack(live, accepted); // stopped or suspended meanwhile
+        return false;
+      }
       const turn = this.#enter(live, accepted);
       live.running = turn;
       const end = await turn.ended;
       if (end.type !== 'ended') await turn.settled();
-      live.running = undefined;
-      const isOver = await this.#end(live, turn, end);
+      const isOver = await this.#end(live, turn, turn.signal.aborted ? { type: 'ended' } : end);
+      this.#close(live, turn);
       if (isOver !== undefined) return isOver;
     }
   }
@@ -199,6 +213,7 @@ export class NodeTurns implements Turns {
       case 'lost': {
         const isOver = await this.#failed(live, turn, end);
         if (isOver === undefined) this.putBack(live, turn);
+        this.#close(live, turn);
         const exit: Exit = { type: 'abnormal', why: end.message, incident: end.incident };
         await lives.exit(live, exit);
         return isOver ?? false;
@@ -271,7 +286,7 @@ export class NodeTurns implements Turns {
     const attempt = (live.view.turns.get(turn.id)?.attempts ?? 0) + 1;
     const payload = { turn: turn.id, attempt, code, message };
     await this.#shell.records.add(live, [{ type: 'turn.failed', payload }], turn.accepted);
-    if (attempt < ATTEMPTS_MAX) return undefined;
+    if (attempt < ATTEMPTS_MAX || live.status !== 'ready') return undefined; // whoever ends an agent ends its messages
     await this.#deadLetter(live, turn.accepted, code, message);
     return true;
   }

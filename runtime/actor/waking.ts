@@ -20,41 +20,32 @@ export class NodeWaking implements Waking {
 
   /** Every agent that the log knows; those with work go on. */
   recover(): void {
-    const { alarms, lives, parts, roster } = this.#shell;
+    const { alarms, lives, outbox, parts, roster } = this.#shell;
     const busy: { readonly known: Known; readonly view: AgentView }[] = [];
+    const ended: { readonly known: Known; readonly view: AgentView }[] = [];
     for (const agent of agentsIn(parts.log)) {
       const view = viewOf(parts.log, agent);
       if (view.started === undefined) continue;
       const known = roster.register(agentName(agent), view.started);
       known.isAlive = view.isAlive;
       for (const [watched, name] of view.watches) lives.watch(watched, agent, name);
-      if (!view.isAlive) continue;
+      if (!view.isAlive) {
+        ended.push({ known, view });
+        continue;
+      }
       armAll(alarms, agent, view);
       if (!view.isIdle || view.signals.size > 0) busy.push({ known, view });
     }
-    for (const { known, view } of busy) this.awaken(known, view);
+    lives.finish(ended);
+    for (const { known, view } of ended) if (view.outbox.size > 0) outbox.sendAll(this.#liveOf(known, view)); // V3
+    for (const { known, view } of busy) if (!this.#isOrphan(known)) this.awaken(known, view);
   }
 
   awaken(known: Known, folded?: AgentView): Live {
     if (known.live !== undefined) return known.live;
     const { contracts, lives, outbox, parts, turns } = this.#shell;
     const view = folded ?? viewOf(parts.log, known.agent);
-    const live: Live = {
-      known,
-      view,
-      mailbox: new Mailbox(),
-      due: new Map(),
-      running: undefined,
-      isServing: false,
-      mustExit: false,
-      accepting: 0,
-      hostId: undefined,
-      mustFold: false,
-      keptVersion: view.version,
-      status: 'ready',
-      activeMs: parts.clock.monotonicMs(),
-      sending: new Set(),
-    };
+    const live = this.#liveOf(known, view);
     known.live = live;
     const contract = contracts.get(known.contract);
     for (const accepted of view.inbox.values()) {
@@ -71,6 +62,33 @@ export class NodeWaking implements Waking {
     turns.kick(live);
     outbox.sendAll(live);
     return live;
+  }
+
+  #isOrphan({ parent }: Known): boolean {
+    const { roster } = this.#shell;
+    for (let above = parent; above !== null; above = roster.get(above)?.parent ?? null) {
+      if (!roster.isAlive(above)) return true;
+    }
+    return false;
+  }
+
+  #liveOf(known: Known, view: AgentView): Live {
+    return {
+      known,
+      view,
+      mailbox: new Mailbox(),
+      due: new Map(),
+      running: undefined,
+      isServing: false,
+      mustExit: false,
+      accepting: 0,
+      hostId: undefined,
+      mustFold: false,
+      keptVersion: view.version,
+      status: 'ready',
+      activeMs: this.#shell.parts.clock.monotonicMs(),
+      sending: new Set(),
+    };
   }
 
   /** Looks, again and again, for agents without work and hosts without agents. */
