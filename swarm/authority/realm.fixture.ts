@@ -66,7 +66,9 @@ export class House {
   }
 
   didOf(name: Name): Did {
-    return this.signers.get(name)?.identity.did as Did;
+    const signer = this.signers.get(name);
+    if (signer === undefined) throw new Error(`expected one of ${NAMES.join()}, found ${name}`);
+    return signer.identity.did;
   }
 
   later(ms: number): Millis {
