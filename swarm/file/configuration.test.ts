@@ -73,6 +73,8 @@ const REFUSED: readonly [string, { flags?: Flags; env?: Readonly<Record<string, 
   ['a maybe', { env: { RINGMESH_SET_DRY: 'maybe' } }, 'config.malformed', /true or false/],
   ['a role that is none', { flags: { only: 'frnt' } }, 'swarm.no_such_role', /did you mean front\?/],
   ['one operator beyond this machine', { flags: { broker: '10.0.0.1:4222' } }, 'swarm.quorum_too_small', /10\.0\.0\.1/],
+  ['a port that is none', { flags: { health: '99999' } }, 'config.malformed', /--health/],
+  ['an address instead of a port', { env: { RINGMESH_HEALTH: '0.0.0.0:80' } }, 'config.malformed', /RINGMESH_HEALTH/],
   ['a drain without a unit', { flags: { drain: '10' } }, 'config.malformed', /--drain/],
 ];
 

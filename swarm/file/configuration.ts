@@ -31,6 +31,8 @@ export type Configuration = {
   /** The role that is run; none: everything, in one node. */
   readonly only: Configured<string | null>;
   readonly drain: Configured<Duration>;
+  /** A port of loopback; none: nobody is told. */
+  readonly health: Configured<number | null>;
   readonly settings: { readonly [name: string]: Configured<SettingValue> };
 };
 
@@ -41,6 +43,7 @@ export type Flags = {
   readonly broker?: string;
   readonly only?: string;
   readonly drain?: string;
+  readonly health?: string;
   /** `NAME=VALUE` */
   readonly set?: readonly string[];
 };
@@ -58,7 +61,7 @@ export function configure(swarm: SwarmFile, flags: Flags, { env, cwd, home }: Su
   const fromHere = (path: string): string => resolve(cwd, path);
   const same = (text: string): string => text;
   const pick = (
-    key: 'log' | 'anchor' | 'keys' | 'broker' | 'only' | 'drain',
+    key: 'log' | 'anchor' | 'keys' | 'broker' | 'only' | 'drain' | 'health',
     fallback: string,
     { written, isPath = false }: { readonly written?: string | undefined; readonly isPath?: boolean } = {},
   ): Configured<string> => {
@@ -86,6 +89,7 @@ export function configure(swarm: SwarmFile, flags: Flags, { env, cwd, home }: Su
   if (swarm.quorum.quorum === 1 && !isLoopback(broker.value)) {
     throw new CodedError('swarm.quorum_too_small', quorumMessage(broker.value));
   }
+  const health = pick('health', '', { written: swarm.health === undefined ? undefined : String(swarm.health) });
   const drain = pick('drain', '10s', { written: swarm.drain });
   return {
     // Two nodes never write one log: each role has its own beside the one that the file names.
@@ -95,6 +99,7 @@ export function configure(swarm: SwarmFile, flags: Flags, { env, cwd, home }: Su
     broker,
     only: { ...only, value: role },
     drain: { ...drain, value: durationOf(drain) },
+    health: { ...health, value: portOf(health) },
     settings: settingsOf(swarm, flags.set ?? [], { env, cwd, home }),
   };
 }
@@ -169,6 +174,13 @@ function mustBeRole(swarm: SwarmFile, role: string): void {
     'swarm.no_such_role',
     `expected one of the roles ${roles.join(', ') || '(there are none)'}; found ${role}${hint === undefined ? '' : `; did you mean ${hint}?`}`,
   );
+}
+
+function portOf(health: Configured<string>): number | null {
+  if (health.value === '') return null;
+  const port = /^\d{1,5}$/.test(health.value) ? Number(health.value) : Number.NaN;
+  if (port <= 65_535) return port;
+  throw malformed(health, 'a port, 0 to 65535');
 }
 
 function durationOf(drain: Configured<string>): Duration {

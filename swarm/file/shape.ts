@@ -119,6 +119,12 @@ export const SwarmShape = z.strictObject({
   log: path.optional().describe('The directory of the log; .ringmesh/<realm> unless given.'),
   anchors: path.optional().describe('The directory of its anchor; the user’s state folder unless given.'),
   keys: path.optional().describe('The realm’s folder of keys; .ringmesh/<realm>-keys unless given.'),
+  health: z
+    .int()
+    .min(0)
+    .max(65_535)
+    .optional()
+    .describe('A port of 127.0.0.1 for /healthz, /readyz and /metrics; 0 for one that is free.'),
   until: z
     .enum(['answered', 'stopped'])
     .optional()

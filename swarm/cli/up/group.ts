@@ -19,5 +19,6 @@ export function configured(command: Command): Command {
     .option('--only <role>', 'run one role of the file, as a node of its own (RINGMESH_ONLY)')
     .option('--broker <host:port>', 'the broker of the realm, or spawn (RINGMESH_BROKER)')
     .option('--drain <time>', 'how long turns may take to come to an end, such as 10s (RINGMESH_DRAIN)')
+    .option('--health <port>', 'a port of 127.0.0.1 for /healthz, /readyz and /metrics (RINGMESH_HEALTH)')
     .option('--set <name=value...>', 'a setting of the file; never a secret (RINGMESH_SET_NAME)');
 }

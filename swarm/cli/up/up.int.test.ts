@@ -134,6 +134,26 @@ test('SIGTERM ends it in order, within the time to drain, though a turn is under
   expect(await ended(child)).toMatchObject({ signal: 'SIGTERM', stdout: expect.stringMatching(/^verified {2}yes: /m) });
 });
 
+test('while it runs, it says how it is on loopback, as Prometheus reads it', async () => {
+  using at = project((text) => text.replace('until: answered', 'until: stopped'));
+  const child = at.start(['up', 'swarm.yaml', '--health', '0'], AS_SOURCE);
+  const url = await lineOf(child, 'health');
+  await lineOf(child, 'answer');
+  const asked = ['healthz', 'readyz', 'metrics'].map((path) => fetch(`${url}/${path}`));
+  const [health, ready, metrics = ''] = await Promise.all(asked.map(async (one) => (await one).text()));
+  expect({ health, ready }).toEqual({ health: 'ok\n', ready: 'ready\n' });
+  expect(metrics).toMatch(/^ringmesh_ready 1$/m);
+  expect(metrics).toMatch(/^ringmesh_actions_total\{verdict="allow"\} 2$/m);
+  expect(metrics).toMatch(/^ringmesh_attempts_total\{status="ok"\} 2$/m);
+  expect(metrics).toMatch(/^ringmesh_agents_in_ring\{ring="2"\} 2$/m);
+  expect(metrics).toMatch(/^ringmesh_log_unread_events 0$/m);
+  const families = metrics.split('\n').filter((line) => line !== '' && !line.startsWith('# '));
+  for (const line of families) expect(line).toMatch(/^ringmesh_[a-z_]+(\{[a-z]+="[^"]*"\})? \d+(\.\d+)?$/);
+  child.kill('SIGTERM');
+  expect(await ended(child)).toMatchObject({ signal: 'SIGTERM' });
+  await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+});
+
 test('two roles of one file talk over a broker, each with a log of its own', async () => {
   using at = project((text) => text.replace('until: answered', 'until: stopped'));
   const front = at.start(['up', 'swarm.yaml', '--only', 'front', '--broker', 'spawn'], AS_SOURCE);

@@ -9,6 +9,7 @@ import { systemClock, systemRandom, thisProcess } from '../../../runtime/core/sy
 import { verifyLog } from '../../../runtime/log/fsck.ts';
 import { openReader } from '../../../runtime/log/log-directory.ts';
 import type { Configuration, Flags } from '../../file/configuration.ts';
+import { HealthServer } from '../../up/health-server.ts';
 import { type Deeds, deedsSince } from '../../up/ledger.ts';
 import type { SwarmPorts } from '../../up/made.ts';
 import { openSwarm, type Swarm } from '../../up/open-swarm.ts';
@@ -25,31 +26,48 @@ export async function up(shell: Shell, file: string, options: Flags & { readonly
   const alive = setInterval(() => undefined, 60_000); // the clock's timers keep no process alive
   let ran: Ran;
   try {
+    const { value: port } = configuration.health;
+    await using health = port === null ? undefined : await HealthServer.open(port);
+    if (health !== undefined) speakerOf(shell)(`health   ${health.url}\n`);
     const opened = await openSwarm(swarm, configuration, portsOf(shell), interrupts.signal);
-    ran = await run(opened, configuration, { shell, until: swarm.until ?? 'stopped', signal: interrupts.signal });
+    ran = await run(opened, configuration, {
+      shell,
+      until: swarm.until ?? 'stopped',
+      signal: interrupts.signal,
+      health,
+    });
   } finally {
     clearInterval(alive);
   }
   const verified = await verifyLog(configuration.log.value, { anchors: configuration.anchors.value });
   const summary = summaryOf({ swarm, configuration, ...ran, verified });
   await shell.out.write(formatSummary(summary, options.json === true));
-  if (!summary.isVerified)
-    throw new CodedError('log.damaged', `expected a log without faults in ${summary.log.directory}`);
+  mustBeVerified(summary);
   interrupts.signal.throwIfAborted();
   mustBeAnswered(summary);
 }
 
 type Ran = { readonly answers: readonly Answer[]; readonly deeds: Deeds; readonly isolation: string };
 
-type Running = { readonly shell: Shell; readonly until: 'answered' | 'stopped'; readonly signal: AbortSignal };
+type Running = {
+  readonly shell: Shell;
+  readonly until: 'answered' | 'stopped';
+  readonly signal: AbortSignal;
+  readonly health: HealthServer | undefined;
+};
 
 /** From ready to stopped. A signal is no fault here: it is told after the summary. */
-async function run(swarm: Swarm, { drain, log }: Configuration, { shell, until, signal }: Running): Promise<Ran> {
+async function run(
+  swarm: Swarm,
+  { drain, log }: Configuration,
+  { shell, until, signal, health }: Running,
+): Promise<Ran> {
   const answers: Answer[] = [];
   const { begunAt, isolation } = swarm;
   const say = speakerOf(shell);
   let isOver = false;
   try {
+    health?.watch(swarm);
     say('ready\n');
     const begun = swarm.begin((answer) => {
       if (isOver) return; // cut off by the end, and no answer
@@ -61,6 +79,7 @@ async function run(swarm: Swarm, { drain, log }: Configuration, { shell, until, 
     await Promise.race([over, swarm.ended, aborted(signal)]);
   } finally {
     isOver = true;
+    health?.watch(undefined);
     await swarm.stop(toMillis(drain.value));
   }
   await using reader = await openReader(log.value, systemClock);
@@ -91,6 +110,10 @@ function portsOf(shell: Shell): SwarmPorts {
 function lineOf({ agent, message, outcome }: Answer): string {
   const shown = outcome.type === 'ok' ? outcome.value : outcome;
   return `answer   ${agent}.${message} ${oneLine(JSON.stringify(shown) ?? 'null')}\n`;
+}
+
+function mustBeVerified({ isVerified, log }: Summary): void {
+  if (!isVerified) throw new CodedError('log.damaged', `expected a log without faults in ${log.directory}`);
 }
 
 function mustBeAnswered({ answers }: Summary): void {
