@@ -16,6 +16,9 @@ const MESSAGE_BYTES_MAX = 1024 * 1024;
 /** Events from outside that may wait for a turn that waits for them. */
 const SIGNALS_MAX = 512;
 
+/** Who waits for one answer: whoever asks again has mostly given the earlier wait up. */
+const WAITERS_MAX = 16;
+
 export class NodeInbox implements Inbox {
   readonly #shell: Shell;
   readonly #waiters = new Map<string, Set<(outcome: Outcome) => void>>();
@@ -34,6 +37,11 @@ export class NodeInbox implements Inbox {
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     const waiters = this.#waiters.get(arriving.message) ?? new Set();
     this.#waiters.set(arriving.message, waiters.add(resolve));
+    const [oldest] = waiters;
+    if (waiters.size > WAITERS_MAX && oldest !== undefined) {
+      waiters.delete(oldest);
+      oldest({ type: 'busy', retryAfterMs: 1_000 });
+    }
     const answer = await this.accept(to, arriving);
     if (answer.type !== 'accepted') this.answer(arriving.message, answer);
     return promise;

@@ -32,6 +32,14 @@ async function pair(faults?: WireFaults, seed = 1) {
 }
 
 const ID = unwrap(parseEventId('0190a1b2-c3d4-7e5f-8a6b-7c8d9e0f1a2b'), 'an id');
+function arrivalAt(kit: TestNode, agent: string): Incoming {
+  return {
+    ...{ message: ID, kind: 'tell', from: { agent, did: did(agent) }, to: 'two', name: 'add', body: { n: 1 } },
+    ...{ chain: [], deadline: kit.clock.now() + 60_000, correlation: ID, delegation: [] },
+    envelope: digestText(sha256(utf8('an envelope'))),
+  };
+}
+
 const one = refTo(Counter, 'one');
 const two = refTo(Counter, 'two');
 
@@ -123,11 +131,7 @@ describe('agents of two nodes', () => {
     await using kit = new TestNode({ implementations: [counter], tools, gates: { policy } });
     const node = await kit.open();
     await node.spawn(Counter, 'two');
-    const from = (agent: string): Incoming => ({
-      ...{ message: ID, kind: 'tell', from: { agent, did: did(agent) }, to: 'two', name: 'add', body: { n: 1 } },
-      ...{ chain: [], deadline: kit.clock.now() + 60_000, correlation: ID, delegation: [] },
-      envelope: digestText(sha256(utf8('an envelope'))),
-    });
+    const from = (agent: string): Incoming => arrivalAt(kit, agent);
 
     expect(await node.accept(from('stranger'))).toMatchObject({ type: 'denied', code: 'policy.denied' });
     expect(await node.answer(from('stranger'))).toMatchObject({ type: 'denied', code: 'policy.denied' });
@@ -142,6 +146,35 @@ describe('agents of two nodes', () => {
       ['message.accepted', 'allow', kit.log.did],
     ]);
   });
+
+  test('what another node floods with is refused each time, and on record ten times and in one count', async () => {
+    const policy: Gate = { check: () => ({ verdict: 'deny', code: 'policy.denied', message: 'no' }) };
+    await using kit = new TestNode({ implementations: [counter], tools, gates: { policy } });
+    const node = await kit.open();
+    await node.spawn(Counter, 'two');
+    for (let n = 0; n < 200; n++) {
+      expect(await node.accept(arrivalAt(kit, 'stranger'))).toMatchObject({ type: 'denied', code: 'policy.denied' });
+    }
+    await kit.advance('2s');
+    expect(kit.count('action.decided')).toBe(10);
+    const many = kit.events.filter(({ type }) => type === 'action.refused_many').map(({ payload }) => payload);
+    expect(many).toEqual([{ agent: 'stranger', counts: { 'policy.denied': 190 } }]);
+  });
+
+  test.each(['ask', 'tell'] as const)(
+    'an %s of which something is to be redacted is not let in whole',
+    async (kind) => {
+      const obligations = [{ kind: 'redact', path: '/n', with: 0 }];
+      const policy: Gate = { check: () => ({ verdict: 'allow', obligations }) };
+      await using kit = new TestNode({ implementations: [counter], tools, gates: { policy } });
+      const node = await kit.open();
+      await node.spawn(Counter, 'two');
+      const arrival = { ...arrivalAt(kit, 'stranger'), kind };
+      const answer = kind === 'ask' ? node.answer(arrival) : node.accept(arrival);
+      expect(await answer).toMatchObject({ type: 'denied', code: 'gate.obligation_unmet' });
+      expect(kit.count('message.accepted')).toBe(0);
+    },
+  );
 
   test('an agent that nobody has is asked for as one that is not there', async () => {
     await using nodes = await pair();

@@ -206,7 +206,7 @@ describe('a flood of refusals', () => {
         let recorded = 0;
         for (const [agent, delayMs] of refusals) {
           at += delayMs;
-          if (meter.mustRecord(agent, 'ring', 'ring.too_low', at)) recorded++;
+          if (meter.mustRecord({ agent }, 'ring', 'ring.too_low', at)) recorded++;
         }
         const counted = [...meter.drain().values()].reduce((sum, counts) => sum + (counts['ring.too_low'] ?? 0), 0);
         expect(recorded + counted).toBe(refusals.length);
@@ -217,7 +217,7 @@ describe('a flood of refusals', () => {
   test('R3: a refusal by policy is always recorded', () => {
     const meter = new RefusalMeter();
 
-    const all = Array.from({ length: 100 }, () => meter.mustRecord('a', 'policy', 'policy.not_listed', 0));
+    const all = Array.from({ length: 100 }, () => meter.mustRecord({ agent: 'a' }, 'policy', 'policy.not_listed', 0));
 
     expect(all.every(Boolean)).toBe(true);
   });

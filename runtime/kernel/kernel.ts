@@ -212,7 +212,7 @@ export class Kernel implements AsyncDisposable {
       gate: decision.gate,
       code,
     };
-    if (!this.#meter.mustRecord(action.agent, decision.gate, code, request.at)) {
+    if (!this.#meter.mustRecord(action, decision.gate, code, request.at)) {
       this.#counted.set(action.agent, action);
       this.#refusalTimer ??= this.#parts.clock.after(REFUSALS_FLUSH_MS, () => this.#writeRefusals());
       this.#tell(request, ending);
@@ -235,7 +235,8 @@ export class Kernel implements AsyncDisposable {
       return { verdict: 'deny', code: 'tool.unknown', message, gate: 'policy', obligations: [] };
     }
     const decision = decide(this.#parts.gates, request);
-    if (action.verb !== 'tell' || redactionsOf(decision.obligations).length === 0) return decision;
+    const isRecordedAsIs = action.verb === 'tell' || action.isArrival === true;
+    if (!isRecordedAsIs || redactionsOf(decision.obligations).length === 0) return decision;
     const message = 'expected a message that may be told as it is: whoever records it cannot redact it';
     return { verdict: 'deny', code: 'gate.obligation_unmet', message, gate: 'policy', obligations: [] };
   }

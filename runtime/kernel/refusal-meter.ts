@@ -4,8 +4,10 @@
  * R1. The first ten refusals of an agent within a minute, by the kill latch, its ring or its budget, are recorded one by
  *     one. What exceeds them is only counted.
  * R2. What was counted is handed out by `drain`, once, by agent and code. Nothing counted is lost but by a crash.
- * R3. Refusals by other gates are the author's business and are always recorded.
+ * R3. Refusals by other gates are the author's business and are always recorded; but of what arrives from another node, which
+ *     may send as much as it likes, they are counted, too.
  */
+import type { Action } from './action.ts';
 import type { GateName } from './gate.ts';
 
 export const RECORDED_REFUSALS_MAX = 10;
@@ -22,8 +24,13 @@ export class RefusalMeter {
   #counted = new Map<string, Record<string, number>>();
 
   /** Whether this refusal is to be recorded; otherwise it has been counted. */
-  mustRecord(agent: string, gate: GateName, code: string, atMs: number): boolean {
-    if (!FLOODING.has(gate)) return true;
+  mustRecord(
+    { agent, isArrival = false }: Pick<Action, 'agent' | 'isArrival'>,
+    gate: GateName,
+    code: string,
+    atMs: number,
+  ): boolean {
+    if (!isArrival && !FLOODING.has(gate)) return true;
     let window = this.#windows.get(agent);
     if (window === undefined || atMs - window.startedMs >= REFUSAL_WINDOW_MS || atMs < window.startedMs) {
       window = { startedMs: atMs, recorded: 0 };
