@@ -296,9 +296,8 @@ export class Departures {
   /** Chains, root first, that the peer has not certainly taken in (W3). */
   #unknown(request: Request, to: Did, peer: Peer): readonly Delegation[] {
     const chains = this.#parts.chains?.toShow(request.outgoing, to) ?? [];
-    const unknown = chains.filter((chain) => chain.some(({ cid }) => !peer.known.has(cid))).flat();
-    for (const { cid } of unknown) request.shown.add(cid);
-    return unknown;
+    for (const { cid } of chains.flat()) request.shown.add(cid);
+    return chains.filter((chain) => chain.some(({ cid }) => !peer.known.has(cid))).flat();
   }
 
   /** The request as claims for the node where its receiver is; settles it where that can never be. */

@@ -30,7 +30,7 @@ export class Request {
   written: { readonly message: Message; readonly peer: Did; readonly to: Did; readonly until: Millis } | undefined;
   /** Every digest under which it was written: an answer to any of them settles it. */
   readonly digests: DigestText[] = [];
-  /** The delegations that were shown with it. */
+  /** The delegations that its receiver's node has to know. */
   readonly shown = new Set<Cid>();
   /** Sendings since its node could last be reached anew. */
   attempts = 0;
