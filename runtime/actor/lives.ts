@@ -32,7 +32,11 @@ export class NodeLives implements Lives {
 
   /** Tells the watchers of everybody who ended while the node was down. */
   notifyAllEnded(): void {
-    for (const watched of this.#watches.keys()) if (!this.#shell.roster.isAlive(watched)) this.notifyEnded(watched);
+    const { parts, roster } = this.#shell;
+    for (const watched of this.#watches.keys()) {
+      const isElsewhere = roster.get(watched) === undefined && parts.remote?.find(watched) !== undefined;
+      if (!roster.isAlive(watched) && !isElsewhere) this.notifyEnded(watched);
+    }
   }
 
   async spawn(parent: string | null, agent: AgentName, contract: string, options: SpawnData): Promise<Outcome> {

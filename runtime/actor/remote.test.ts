@@ -188,6 +188,10 @@ describe('agents of two nodes', () => {
     await nodes.here.node.ask(one).watch({ name: 'two' });
     await nodes.mesh.advance('40s');
     expect(nodes.here.stateOf(one)).toMatchObject({ gone: [] });
+    await nodes.here.crash(); // and a restart is no end of anybody else
+    await nodes.here.open();
+    await nodes.mesh.advance('40s');
+    expect(nodes.here.stateOf(one)).toMatchObject({ gone: [] });
 
     nodes.here.node.gone('two');
     await nodes.mesh.advance('40s');
