@@ -68,6 +68,8 @@ export type ViewData = { readonly [member: string]: unknown };
 export class AgentView {
   started: Started | undefined;
   exited: AgentPayload<'agent.exited'> | undefined;
+  /** Whether it has asked to stop, and is to be stopped before it takes another turn. */
+  isLeaving = false;
   /** Whether an operator has stopped it from taking turns. */
   isSuspended = false;
   /** The last event that it has folded; -1 for none. */
@@ -92,7 +94,7 @@ export class AgentView {
 
   /** Whether anything is left to do without news from outside. Timers and parked turns are woken from elsewhere. */
   get isIdle(): boolean {
-    if (this.outbox.size > 0 || this.exited?.returns === true) return false;
+    if (this.outbox.size > 0 || this.isLeaving || this.exited?.returns === true) return false;
     return [...this.inbox.keys()].every((turn) => {
       const memory = this.turns.get(turn);
       return memory !== undefined && (memory.isStuck || isParked(memory));
@@ -117,20 +119,20 @@ export class AgentView {
   }
 
   toData(): ViewData {
-    const { started, exited, isSuspended, version, emitted, incidents } = this;
+    const { started, exited, isLeaving, isSuspended, version, emitted, incidents } = this;
     const turns = [...this.turns].map(([id, memory]) => [
       id,
       { ...memory, doubts: [...memory.doubts], sent: [...memory.sent] },
     ]);
     const maps = Object.fromEntries(MAPS.map((name) => [name, [...this[name]]]));
-    return { started, exited, isSuspended, version, emitted, incidents, turns, ...maps };
+    return { started, exited, isLeaving, isSuspended, version, emitted, incidents, turns, ...maps };
   }
 
   /** The view that `toData` gave the data of. */
   static fromData({ turns, ...data }: ViewData): AgentView {
     const view = new AgentView();
-    const { started, exited, isSuspended, version, emitted, incidents } = data as unknown as AgentView;
-    Object.assign(view, { started, exited, isSuspended, version, emitted, incidents });
+    const { started, exited, isLeaving, isSuspended, version, emitted, incidents } = data as unknown as AgentView;
+    Object.assign(view, { started, exited, isLeaving, isSuspended, version, emitted, incidents });
     for (const name of MAPS) {
       const map: Map<string, unknown> = view[name];
       for (const [key, value] of data[name] as readonly [string, unknown][]) map.set(key, value);
@@ -169,9 +171,13 @@ const STEPS: { readonly [type: string]: Step | undefined } = {
   'agent.started': step<Started>((view, payload) => {
     view.started = payload;
     view.exited = undefined;
+    view.isLeaving = false;
   }),
   'agent.exited': step<AgentPayload<'agent.exited'>>((view, payload) => {
     view.exited = payload;
+  }),
+  'agent.leaving': step((view) => {
+    view.isLeaving = true;
   }),
   'agent.suspended': step((view) => {
     view.isSuspended = true;

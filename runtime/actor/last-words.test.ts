@@ -69,6 +69,21 @@ async function atEachEvent(
 }
 
 describe('an agent that ends', () => {
+  test('has ended, whenever power is lost after its message was accepted', async () => {
+    const events = await atEachEvent(
+      async (kit) => {
+        await kit.node.tell(one).farewell({ to: 'two', n: 5 });
+        await kit.until('it has left', () => kit.count('agent.exited') === 1);
+      },
+      async (kit) => {
+        const isAccepted = kit.events.some(({ type, stream }) => type === 'message.accepted' && stream === 'agent/one');
+        expect(kit.node.living.includes('one')).toBe(!isAccepted);
+      },
+    );
+
+    expect(events).toBeGreaterThan(5);
+  });
+
   test('is heard for the last time, whenever power is lost: what it said is delivered', async () => {
     const events = await atEachEvent(
       async (kit) => {

@@ -104,7 +104,7 @@ export class NodeTurns implements Turns {
         const isOver = await this.#take(live, id);
         if (isOver) live.mailbox.finish(id, clock.monotonicMs() - started);
         live.activeMs = clock.monotonicMs();
-        if (live.mustExit) await this.#shell.lives.exit(live, { type: 'normal' });
+        if (live.mustExit || live.view.isLeaving) await this.#shell.lives.exit(live, { type: 'normal' });
       }
     } finally {
       live.isServing = false;
@@ -244,7 +244,8 @@ export class NodeTurns implements Turns {
     const shown = this.#shell.effects.review(turn, end.reply);
     const reply: Outcome = { event: committed, ...shown };
     const payload = { emitted, late, reply, state: end.state, turn: id };
-    await records.add(live, [...entries, { id: committed, type: 'turn.committed', payload }], accepted);
+    const leaves: readonly NewAgentEvent[] = this.#leaves(live, id) ? [{ type: 'agent.leaving', payload: {} }] : [];
+    await records.add(live, [...entries, { id: committed, type: 'turn.committed', payload }, ...leaves], accepted);
     inbox.answer(id, reply);
     if (end.kept?.emitted === live.view.emitted) {
       keepState(parts.log, live.known.agent, { ...end.kept, version: live.view.version });
@@ -252,6 +253,14 @@ export class NodeTurns implements Turns {
     }
     this.#afterSegment(live, end.segment.entries);
     return true;
+  }
+
+  /** Whether the turn has asked that its agent stop: by the log, which a crash does not forget. */
+  #leaves(live: Live, turn: string): boolean {
+    this.#shell.records.catchUp(live);
+    const asked = `stop ${live.known.agent}`;
+    const { journal = [] } = live.view.turns.get(turn) ?? {};
+    return journal.some(({ name, outcome }) => name === asked && outcome.type === 'ok');
   }
 
   /** N3, a segment that is not the last. */

@@ -57,6 +57,8 @@ export const AGENT_EVENTS = {
       returns: z.boolean(),
     }),
   },
+  /** Its turn is over, in which it has asked to stop. */
+  'agent.leaving': { 1: z.strictObject({}) },
   /** An operator has stopped it from taking turns; what arrives waits. */
   'agent.suspended': { 1: z.strictObject({ why: z.string() }) },
   'agent.resumed': { 1: z.strictObject({}) },
@@ -161,6 +163,7 @@ export type AgentEvent = {
 export const AGENT_UPCASTS: { readonly [T in AgentEventType]: readonly Step[] } = {
   'agent.started': [],
   'agent.exited': [],
+  'agent.leaving': [],
   'agent.suspended': [],
   'agent.resumed': [],
   'supervisor.decided': [],

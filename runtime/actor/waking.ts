@@ -58,6 +58,7 @@ export class NodeWaking implements Waking {
       }
     }
     if (view.exited?.returns === true) lives.restart([known.agent], 0);
+    else if (view.isLeaving) this.#shell.background.track(lives.exit(live, { type: 'normal' }));
     for (const turn of view.turns.keys()) turns.takeSignal(live, turn);
     turns.kick(live);
     outbox.sendAll(live);
