@@ -199,9 +199,9 @@ const REPORTERS = ['/tool/report/write', '/audit-coordinator/page', '/audit-coor
 /** What every researcher does. */
 const ANSWER: Grant = { command: '/audit-coordinator/judged', forMs: DELEGATED_MS };
 
-/** C5. */
-function give(ctx: Ctx, to: string, grant: Grant): Promise<Outcome<unknown>> {
-  return patiently(ctx, () => ctx.use.delegate({ ...grant, to }));
+/** C5. The policy wants to see what arguments are meant, even if all are. */
+function give(ctx: Ctx, to: string, { where = [], ...grant }: Grant): Promise<Outcome<unknown>> {
+  return patiently(ctx, () => ctx.use.delegate({ ...grant, where, to }));
 }
 
 /** Gives work to whoever has none (C2); with none left, has the report written. */
