@@ -33,6 +33,7 @@ const ModuleShape = z.strictObject({
 const AgentShape = z.strictObject({
   name: AgentPattern,
   count: z.int().min(1).max(COUNT_MAX).optional().describe('How many, where the name ends in /*.'),
+  spawned: z.literal(true).optional().describe('Other agents start it, as their child; the swarm does not.'),
   contract: ModuleShape.describe('What it answers: a value of `contract(…)`, in a module without the agent’s code.'),
   ...ModuleShape.shape,
   sponsor: Word.optional().describe('The operator who answers for it; the first one unless given.'),

@@ -105,6 +105,12 @@ const BAD: readonly [string, string | RegExp, string, RegExp][] = [
   ['an endorsement for ring 0', 'ring: 2', 'ring: 0', /19:26: .*at least 1/],
   ['an endorsement for ever', ', for: 1h', '', /document\.malformed/],
   [
+    'a start message for a child of others',
+    'needs: { trust: 300 }',
+    'spawned: true',
+    /expected start to be its parent’s to say/,
+  ],
+  [
     'a sponsor whom nobody knows',
     'sponsor: bob',
     'sponsor: bop',

@@ -107,6 +107,10 @@ function faultsOfAgents(input: SwarmInput, source: Source): readonly PolicyFault
         'module',
       ]);
     }
+    if (agent.spawned === true) {
+      const own = (['start', 'restart', 'supervise'] as const).find((key) => agent[key] !== undefined);
+      if (own !== undefined) malformed(`expected ${own} to be its parent’s to say, since it is spawned`, [...at, own]);
+    }
     const { endorsement } = agent;
     const line = endorsement === undefined ? 0 : RING_LINES[endorsement.ring as Ring];
     if (endorsement !== undefined && endorsement.trust < line) {

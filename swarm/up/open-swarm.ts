@@ -161,7 +161,8 @@ function stepsOf(swarm: SwarmFile, configuration: Configuration, ports: SwarmPor
         made.node = node;
         const stop = node.drain;
         try {
-          for (const { names, contractValue, restart, supervise } of must(made.loaded).here) {
+          for (const { names, contractValue, spawned, restart, supervise } of must(made.loaded).here) {
+            if (spawned === true) continue; // its parent starts it
             const options = { ...(restart && { restart }), ...(supervise && { supervise: superviseOf(supervise) }) };
             for (const name of names) {
               signal.throwIfAborted();

@@ -13,8 +13,9 @@ export const Desk = contract('desk', {
   messages: { open: { in: z.object({}), out: z.object({ said: z.string() }) }, wait: { in: z.object({}), out: z.object({}) } },
   uses: { note },
 });
+const Told = z.object({ type: z.string(), code: z.string(), said: z.string() });
 export const Clerk = contract('clerk', {
-  messages: { visit: { in: z.object({}), out: z.object({ type: z.string(), code: z.string(), said: z.string() }) } },
+  messages: { visit: { in: z.object({}), out: Told }, hire: { in: z.object({}), out: Told } },
 });
 `;
 
@@ -37,13 +38,18 @@ export const desk = implement(Desk, {
     },
   },
 });
+async function visit(ctx) {
+  const told = await ctx.ask(refTo(Desk, 'desk')).open({});
+  return { type: told.type, code: told.code ?? '', said: told.value?.said ?? '' };
+}
 export const clerk = implement(Clerk, {
   state: () => ({}),
   evolve: {},
   on: {
-    async visit(_, ctx) {
-      const told = await ctx.ask(refTo(Desk, 'desk')).open({});
-      return { type: told.type, code: told.code ?? '', said: told.value?.said ?? '' };
+    visit: (_, ctx) => visit(ctx),
+    async hire(_, ctx) {
+      const hired = await ctx.spawn(Desk, 'desk');
+      return hired.type === 'ok' ? visit(ctx) : hired;
     },
   },
 });
@@ -54,7 +60,7 @@ import { provide } from 'ringmesh/runtime';
 import { note } from './contract.ts';
 export const notes = ({ who, days, token }) => ({
   tools: [provide(note, async ({ text }, { signal }) => {
-    if (text === 'wait') await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    if (text === 'wait' && days !== 0) await new Promise((resolve) => signal.addEventListener('abort', resolve));
     return { told: [who, days, token].join(' ') };
   })],
   [Symbol.dispose]: () => console.error('tools closed'),
@@ -69,6 +75,9 @@ tools:
 rules:
   - id: notes
     on: { verb: use, tool: notes.add, agent: desk }
+    effect: allow
+  - id: hires
+    on: { verb: spawn, tool: desk@desk, agent: clerk/* }
     effect: allow
   - id: visits
     on: { verb: ask, tool: desk.open@desk, agent: clerk/* }

@@ -67,6 +67,82 @@ test('an agent that needs more trust than a caller has is not reached by it', ()
   expect(JSON.parse(up(enough, '--json').stdout)).toMatchObject({ answers: [{ outcome: { value: { type: 'ok' } } }] });
 });
 
+test('an agent that is spawned is started by its parent, and not by the swarm', () => {
+  using alone = project((text) => text.replace('export: desk\n', 'export: desk\n    spawned: true\n'));
+  const missed = { answers: [{ outcome: { value: { type: 'died' } } }] };
+  expect(JSON.parse(up(alone, '--json').stdout)).toMatchObject(missed);
+  using hired = project((text) =>
+    text.replace('export: desk\n', 'export: desk\n    spawned: true\n').replace('message: visit', 'message: hire'),
+  );
+  expect(JSON.parse(up(hired, '--json').stdout)).toMatchObject({
+    answers: [{ outcome: { value: { type: 'ok', said: 'ann 30 t0ken' } } }],
+  });
+});
+
+test('an answer that is not ok is told, after a summary of a log that is sound', () => {
+  using at = project((text) =>
+    text
+      .replace('  - name: clerk', '  - name: desk/clerk')
+      .replace('[clerk/*]', '[desk/clerk/*]')
+      .replace('message: visit', 'message: hire'),
+  );
+  const { status, stdout, stderr } = up(at);
+  expect(status).toBe(1);
+  expect(stdout).toMatch(/^refused {3}desk\/clerk\/1: policy\.outside_layer, once, event \d+$/m);
+  expect(stdout).toMatch(/^why {7}ringmesh policy explain \S+ \d+$/m);
+  expect(stdout).toMatch(/^verified {2}yes/m);
+  expect(stderr).toMatch(/ringmesh: swarm\.unanswered: expected ok from desk\/clerk\/1\.hire, found denied\n$/);
+});
+
+test('a log that another run writes is left alone, and what had begun is stopped', async () => {
+  using at = project((text) => text.replace('until: answered', 'until: stopped'));
+  const first = at.start(['up', 'swarm.yaml'], AS_SOURCE);
+  await lineOf(first, 'ready');
+  const second = up(at);
+  expect(second).toMatchObject({ status: 1, stdout: '' });
+  expect(second.stderr).toMatch(/^failed {3}log\ntools closed\nstopped {2}read\nringmesh: log\.locked: /m);
+  first.kill('SIGTERM');
+  expect(await ended(first)).toMatchObject({ signal: 'SIGTERM', stdout: expect.stringMatching(/^verified {2}yes: /m) });
+});
+
+const waiting = (text: string): string =>
+  text
+    .replace('until: answered', 'until: stopped')
+    .replace('export: desk\n', 'export: desk\n    start: { message: wait }\n');
+
+test('killed in the middle of a turn, it goes on at the next start', async () => {
+  using at = project(waiting);
+  const child = at.start(['up', 'swarm.yaml', '--health', '0'], AS_SOURCE);
+  await shows(await lineOf(child, 'health'), 'metrics', /state="running"\} 2$/m);
+  child.kill('SIGKILL');
+  await ended(child);
+  const again = at.start(['up', 'swarm.yaml', '--health', '0', '--set', 'days=0'], AS_SOURCE);
+  await shows(await lineOf(again, 'health'), 'metrics', /state="running"\} 0$/m);
+  again.kill('SIGTERM');
+  const { signal, stdout } = await ended(again);
+  expect(signal).toBe('SIGTERM');
+  expect(stdout).toMatch(/^verified {2}yes: /m);
+  const turns = at.run(['log', 'show', '.ringmesh/office', '--type', 'turn.committed', '--json']).stdout;
+  expect(turns.match(/agent\/desk/g)?.length).toBeGreaterThanOrEqual(2); // what was cut off, and what it held up
+});
+
+test('a second signal ends it at once', async () => {
+  using at = project(waiting);
+  const child = at.start(['up', 'swarm.yaml', '--drain', '1h', '--health', '0'], AS_SOURCE);
+  const url = await lineOf(child, 'health');
+  await shows(url, 'metrics', /state="running"\} 2$/m);
+  child.kill('SIGINT');
+  await shows(url, 'readyz', /^not ready$/m);
+  child.kill('SIGINT');
+  expect(await ended(child)).toMatchObject({ signal: 'SIGINT', stdout: '' });
+});
+
+/** Resolves when a page of it says so. */
+async function shows(url: string, page: string, expected: RegExp): Promise<void> {
+  const deadline = AbortSignal.timeout(60_000);
+  while (!expected.test(await (await fetch(`${url}/${page}`, { signal: deadline })).text())) deadline.throwIfAborted();
+}
+
 const CLERK = SWARM.slice(
   SWARM.indexOf('    contract: { module: ./contract.ts, export: Clerk'),
   SWARM.indexOf('roles:'),
