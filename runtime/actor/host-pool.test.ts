@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { contract } from './contract.ts';
 import { type HostListener, type Hosts, inlineHosts } from './hosts.ts';
 import { implement } from './implement.ts';
-import { TestNode } from './test-kit.ts';
+import { TestNode, type TestNodeOptions } from './test-kit.ts';
 import { provide, tool } from './tool.ts';
 
 const fetch = tool('slow.fetch', { in: z.object({}), out: z.int(), effect: 'pure', within: '1m' });
@@ -14,7 +14,7 @@ const Slow = contract('slow', {
 });
 
 /** A node whose tool and whose agent answer when they are let go. */
-async function setup() {
+async function setup(limits: Pick<TestNodeOptions, 'silenceMs' | 'standingOf'> = { silenceMs: 1_000 }) {
   const fetched = Promise.withResolvers<number>();
   const finished = Promise.withResolvers<void>();
   const slow = implement(Slow, {
@@ -39,7 +39,7 @@ async function setup() {
   const kit = new TestNode({
     implementations: [slow],
     hosts,
-    silenceMs: 1_000,
+    ...limits,
     tools: [provide(fetch, () => fetched.promise)],
   });
   const node = await kit.open();
@@ -88,5 +88,38 @@ test('P3: what a held host was sent does not count against it, until it has it',
   expect(kit.count('host.exited')).toBe(0);
   finished.resolve();
 
+  expect(await asked).toMatchObject({ type: 'ok', value: 7 });
+});
+
+test.each([
+  [3, 5_000],
+  [2, 60_000],
+  [1, 300_000],
+] as const)('P3: in ring %i a step may take %i ms, and not one more', async (ring, stepMs) => {
+  const { kit, asked, fetched, finished } = await setup({ standingOf: () => ({ ring, sponsor: 'ann' }) });
+  await using _kit = kit;
+  fetched.resolve(7);
+  await kit.until('the tool has answered', () => kit.count('action.settled') === 1);
+  await kit.settle();
+
+  for (let leftMs = stepMs - 1; leftMs > 0; leftMs -= 1_000) await kit.advance(Math.min(leftMs, 1_000));
+  expect(kit.count('host.exited')).toBe(0);
+  for (let n = 0; n < 5; n++) await kit.advance(1);
+  expect(kit.count('host.exited')).toBe(1);
+  finished.resolve();
+  await kit.advance('1s'); // its supervisor starts it again
+  expect(await asked).toMatchObject({ type: 'ok' });
+});
+
+test('P3: in ring 0 a step has no end', async () => {
+  const { kit, asked, fetched, finished } = await setup({ standingOf: () => ({ ring: 0, sponsor: 'ann' }) });
+  await using _kit = kit;
+  fetched.resolve(7);
+  await kit.until('the tool has answered', () => kit.count('action.settled') === 1);
+  await kit.settle();
+
+  for (let n = 0; n < 50; n++) await kit.advance('1m');
+  expect(kit.count('host.exited')).toBe(0);
+  finished.resolve();
   expect(await asked).toMatchObject({ type: 'ok', value: 7 });
 });

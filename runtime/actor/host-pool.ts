@@ -29,7 +29,8 @@ export type Hosted = {
 
 type OnOperation = (turn: RunningTurn, message: FromHost & { readonly type: 'operation' }) => void;
 
-const SILENCE_MS = 60_000;
+/** Ring 0 has no step time. */
+const UNLIMITED = Number.POSITIVE_INFINITY;
 
 /** How long a host may take to import an author's module. */
 const START_MS_MAX = 60_000;
@@ -141,8 +142,8 @@ export class HostPool {
 
   /** P3, and the deadline of a call, which its turn hears of. */
   #guard(hosted: Hosted, turn: RunningTurn): DisposableStack {
-    const { clock, silenceMs = SILENCE_MS } = this.#parts;
-    const stepMs = Math.min(silenceMs, RING_LIMITS[hosted.profile.ring].stepMsMax ?? silenceMs);
+    const { clock, silenceMs = UNLIMITED } = this.#parts;
+    const stepMs = Math.min(silenceMs, RING_LIMITS[hosted.profile.ring].stepMsMax ?? UNLIMITED);
     const stack = new DisposableStack();
     const check = (): void => {
       const { limitMs, sinceMs } = this.#owes(hosted, turn, stepMs);
@@ -153,7 +154,7 @@ export class HostPool {
       }
       hosted.process.kill({ code: 'host.silent', message: `no word for ${limitMs} ms in a turn of ${turn.agent}` });
     };
-    stack.use(clock.after(stepMs, check));
+    stack.use(clock.after(Math.min(stepMs, START_MS_MAX), check));
     if (turn.call !== undefined) {
       const leftMs = Math.max(0, turn.call.deadline - clock.now());
       const abort = (): void => this.#say(hosted, { type: 'abort', turn: turn.id, code: 'deadline.exceeded' });

@@ -38,6 +38,7 @@ export type NodeParts = {
   readonly supervise?: Supervise;
   /** Default 2 minutes. */
   readonly idleMs?: number;
-  /** How long a host may be silent while a turn owes something; default 60 s, and never more than its ring allows. */
+  /** How long a host may be silent while a turn owes something; default, and at most: the step time of
+   *  its ring. */
   readonly silenceMs?: number;
 };
