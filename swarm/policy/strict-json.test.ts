@@ -9,7 +9,7 @@ describe('JSON from strangers', () => {
       fc.property(fc.jsonValue({ maxDepth: 5 }), (value) => {
         const text = JSON.stringify(value);
         const parsed = parseStrictJson(utf8(text));
-        if (text.includes('__proto__')) expect(parsed.ok).toBe(false);
+        if (text.includes('"__proto__":')) expect(parsed.ok).toBe(false);
         else expect(parsed).toEqual({ ok: true, value: JSON.parse(text) });
       }),
     );
