@@ -32,7 +32,7 @@ export type NodeParts = {
   readonly endow?: (parent: string, child: string, grant: Grant) => Promise<Outcome>;
   /** How it reaches agents of other nodes; default: there are none. */
   readonly remote?: Remote;
-  /** Told when an agent begins to live here, and when it has ended for good. */
+  /** Told when an agent begins to live here, when it has ended for good, and then when nothing that it said is under way. */
   readonly onLife?: (agent: string, isAlive: boolean) => void;
   /** How agents without a parent are supervised. */
   readonly supervise?: Supervise;

@@ -213,8 +213,13 @@ export class AgentNode implements AsyncDisposable, Receiver {
     return [...this.#shell.roster.all].filter(({ isAlive }) => isAlive).map(({ agent }) => agent);
   }
 
+  /** The agents that have something to say: those that live here, and those that ended before all they said was delivered. */
+  get speaking(): readonly string[] {
+    return [...new Set([...this.living, ...this.#outbox.speaking])];
+  }
+
   hosts(agent: string): boolean {
-    return this.#shell.roster.isAlive(agent);
+    return this.#shell.roster.isAlive(agent) || this.#outbox.isSpeaking(agent);
   }
 
   async accept(incoming: Incoming): Promise<Outcome<null>> {

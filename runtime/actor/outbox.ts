@@ -17,6 +17,8 @@ const SEND_AGAIN_MS_MAX = 30_000;
 export class NodeOutbox implements Outbox {
   readonly #shell: Shell;
   readonly #closed = new AbortController();
+  /** By agent: to how many it is being sent. */
+  readonly #speaking = new Map<string, number>();
 
   constructor(shell: Shell) {
     this.#shell = shell;
@@ -27,8 +29,33 @@ export class NodeOutbox implements Outbox {
     for (const { to } of live.view.outbox.values()) {
       if (live.sending.has(to)) continue;
       live.sending.add(to);
-      this.#shell.background.track(this.#sendTo(live, to).finally(() => live.sending.delete(to)));
+      this.#speaks(live.known.agent, 1);
+      const sending = this.#sendTo(live, to).finally(() => {
+        live.sending.delete(to);
+        this.#speaks(live.known.agent, -1);
+      });
+      this.#shell.background.track(sending);
     }
+  }
+
+  /** Agents whose words are on their way, those that have ended among them. */
+  get speaking(): Iterable<string> {
+    return this.#speaking.keys();
+  }
+
+  isSpeaking(agent: string): boolean {
+    return this.#speaking.has(agent);
+  }
+
+  #speaks(agent: string, more: 1 | -1): void {
+    const count = (this.#speaking.get(agent) ?? 0) + more;
+    if (count > 0) {
+      this.#speaking.set(agent, count);
+      return;
+    }
+    this.#speaking.delete(agent);
+    const { background, parts, roster } = this.#shell;
+    if (background.isOpen && !roster.isAlive(agent)) parts.onLife?.(agent, false);
   }
 
   close(): void {

@@ -67,7 +67,7 @@ export interface Remote {
 
 /** What a node offers to whoever brings it messages from elsewhere. */
 export interface Receiver {
-  /** The agents here, by name, that may be spoken to. */
+  /** Whether it lives here, or has ended and waits to hear that its last words were heard. */
   hosts(agent: string): boolean;
   /** `ok` with the id of the acceptance, once it is on disk; or why not. */
   accept(message: Incoming): Promise<Outcome<null>>;

@@ -84,8 +84,11 @@ export class RealmOfTest implements AsyncDisposable {
     return new RealmOfTest(folder, broker, stack);
   }
 
-  /** A life of a node, over its disk and with its keys; it beats ten times a second. */
-  async start(name: string, over: Partial<MeshNodeParts> = {}): Promise<Running> {
+  /** A life of a node, over its disk and with its keys; it beats ten times a second. `isEmpty`: nobody is started. */
+  async start(
+    name: string,
+    { isEmpty = false, ...over }: Partial<MeshNodeParts> & { readonly isEmpty?: boolean } = {},
+  ): Promise<Running> {
     const disk = this.#disks.get(name) ?? this.#stack.use(await scratchLog());
     this.#disks.set(name, disk);
     const log = await disk.open();
@@ -102,7 +105,7 @@ export class RealmOfTest implements AsyncDisposable {
       },
       forever,
     );
-    await node.agents.spawn(Clerk, `clerk/${name}`);
+    if (!isEmpty) await node.agents.spawn(Clerk, `clerk/${name}`);
     let isOver = false;
     const stop = async (): Promise<void> => {
       if (isOver) return;

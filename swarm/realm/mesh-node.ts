@@ -146,10 +146,10 @@ export class MeshNode implements AsyncDisposable {
       remote: postbox ?? elsewhere,
       didOf: (agent) => identities.didOf(wireName(agent)) ?? log.did,
       standingOf: (agent) => ({ ring: governance.rings.ringOf(agent), sponsor: roster.operator }),
-      onLife: () => link.host((agents?.living ?? []).map(wireName)),
+      onLife: () => link.host((agents?.speaking ?? []).map(wireName)),
     });
     governance.onMoved?.(agents.moved.bind(agents));
-    link.host(agents.living.map(wireName));
+    link.host(agents.speaking.map(wireName));
     const epoch = toBase64url(sealing.epoch);
     const card = { ...own, node: realm.did, version: version(), epoch, started: clock.now() };
     answerDiscovery(transport.link, card, () => ({ ...loadNow(), names: agents.living, ...served }));
