@@ -127,9 +127,14 @@ export const SwarmShape = z.strictObject({
     .optional()
     .describe('A port of 127.0.0.1 for /healthz, /readyz and /metrics; 0 for one that is free.'),
   until: z
-    .enum(['answered', 'stopped'])
+    .union([
+      z.enum(['answered', 'stopped']),
+      z.strictObject({ agent: AgentPattern, records: Message.describe('An event of its contract.') }),
+    ])
     .optional()
-    .describe('When it ends: once every start message is answered, or (default) when told to.'),
+    .describe(
+      'When it ends: every start message is answered, an agent has recorded a fact, or (default) it is told to.',
+    ),
   drain: duration.optional().describe('How long turns may take to come to an end; 10s unless given.'),
 });
 

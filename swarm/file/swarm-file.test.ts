@@ -151,6 +151,12 @@ const BAD: readonly [string, string | RegExp, string, RegExp][] = [
     /32:36: document\.unknown_name: [\s\S]*did you mean records\?/,
   ],
   ['a broker with a password', 'nats.example.com:4222', 'nats://ann:pw@example.com:4222', /document\.malformed/],
+  [
+    'an end that waits for nobody',
+    'until: answered',
+    'until: { agent: dask, records: Opened }',
+    /35:17: document\.unknown_name: [\s\S]*did you mean desk\?/,
+  ],
   ['an end that nobody can see', /\n {4}start.*/, '', /34:8: .*start message/],
   ['a drain without a unit', 'drain: 20s', 'drain: 20', /document\.malformed: expected text/],
   ['delegations, which no node keeps yet', 'until:', 'delegations: []\nuntil:', /document\.unknown_key/],

@@ -160,6 +160,9 @@ function faultsOfParts(input: SwarmInput, source: Source): readonly PolicyFault[
     const message = 'expected an agent with a start message to wait for, found none';
     faults.push(source.fault('document.malformed', message, { path: ['until'] }));
   }
+  if (typeof input.until === 'object') {
+    mustBeKnown('an agent', input.until.agent, agents.flatMap(namesOf), ['until', 'agent']);
+  }
   if (roles !== undefined) faults.push(...faultsOfRoles(input, roles, { source, mustBeKnown }));
   return faults;
 }

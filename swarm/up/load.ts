@@ -42,6 +42,7 @@ export async function loadSwarm(swarm: SwarmFile, { only, settings }: Configurat
   const agents: LoadedAgent[] = [];
   for (const [n, agent] of swarm.agents.entries()) agents.push(await loadAgent(swarm, agent, n));
   mustAgree(swarm, agents);
+  mustRecord(swarm, agents);
   const bundle = await loadPolicies(swarm, agents);
   const role = only.value === null ? undefined : swarm.roles?.[only.value];
   const here = role === undefined ? agents : agents.filter(({ name }) => role.agents.includes(name));
@@ -87,6 +88,17 @@ function mustAgree(swarm: SwarmFile, agents: readonly LoadedAgent[]): void {
     const message = `expected one implementation of the contract ${name}, found another for ${other.name}`;
     throw unusable(placeOf(swarm, ['agents', n]), message);
   }
+}
+
+/** What the swarm waits for can happen. */
+function mustRecord(swarm: SwarmFile, agents: readonly LoadedAgent[]): void {
+  const { until } = swarm;
+  if (typeof until !== 'object') return;
+  const { name = '', spec } = agents.find(({ names }) => names.includes(until.agent))?.contractValue ?? {};
+  const known = Object.keys(spec?.events ?? {});
+  if (known.includes(until.records)) return;
+  const message = `expected one of the events ${known.join(', ') || '(there are none)'} of ${name}, found ${until.records}`;
+  throw unusable(placeOf(swarm, ['until', 'records']), message + meant(until.records, known));
 }
 
 async function loadPolicies(swarm: SwarmFile, agents: readonly LoadedAgent[]): Promise<Bundle> {

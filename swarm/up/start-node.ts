@@ -1,11 +1,13 @@
 /** The node of a swarm: by itself, or with the others of its realm; and what its agents are told first. */
 import { toMillis } from '../../runtime/actor/duration.ts';
 import { AgentNode } from '../../runtime/actor/node.ts';
+import type { NodeParts } from '../../runtime/actor/node-parts.ts';
 import { refTo } from '../../runtime/actor/ref.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
 import { CodedError } from '../../runtime/core/errors.ts';
 import type { Outcome } from '../../runtime/kernel/outcome.ts';
 import type { Endorsement, Ring } from '../../runtime/kernel/ring.ts';
+import type { NodeAuthority } from '../authority/node-authority.ts';
 import type { SwarmFile } from '../file/swarm-file.ts';
 import { MeshNode } from '../realm/mesh-node.ts';
 import type { LoadedAgent } from './load.ts';
@@ -23,18 +25,19 @@ export async function openNode(made: Made, { swarm, ports, signal }: Opening): P
     contracts: [...new Map(loaded.agents.map(({ contractValue: one }) => [one.name, one])).values()],
     ...(swarm.supervise === undefined ? {} : { supervise: superviseOf(swarm.supervise) }),
   };
-  if (made.realm !== undefined) {
+  const { realm, servers, authority } = made;
+  if (realm !== undefined && servers !== undefined) {
     const contracts = new Map(loaded.agents.flatMap((one) => one.names.map((name) => [name, one.contractValue])));
-    const { realm, servers = [] } = made;
     const contractOf = (agent: string) => contracts.get(agent);
-    const node = await MeshNode.open({ ...parts, realm, servers, governance, contractOf }, signal);
+    const asked = authority === undefined ? {} : { authority };
+    const node = await MeshNode.open({ ...parts, ...asked, realm, servers, governance, contractOf }, signal);
     return { agents: node.agents, ended: node.ended.then(endedEarly), drain: (ms) => node.drain(ms) };
   }
   const sponsors = new Map(loaded.agents.flatMap((one) => one.names.map((name) => [name, one.sponsor])));
   const [first = ''] = swarm.quorum.members;
   const { gates, epochs, onMoved, rings } = governance;
   const standingOf = (agent: string) => ({ ring: rings.ringOf(agent), sponsor: sponsors.get(agent) ?? first });
-  const agents = AgentNode.open({ ...parts, gates, epochs, standingOf });
+  const agents = AgentNode.open({ ...parts, ...authorised(authority, parts), gates, epochs, standingOf });
   onMoved(agents.moved.bind(agents));
   const ended = agents.ended.then((fault) => {
     if (fault !== undefined) throw fault;
@@ -43,12 +46,22 @@ export async function openNode(made: Made, { swarm, ports, signal }: Opening): P
   return { agents, ended, drain: (ms) => agents.drain(ms) };
 }
 
-/** Sends what the file says is sent at each start, all at once; tells of each as it is answered. */
+/** What a node by itself has of an authority; one of several is given it by `MeshNode`. */
+function authorised(authority: NodeAuthority | undefined, { log, tools }: Pick<NodeParts, 'log' | 'tools'>) {
+  if (authority === undefined) return {};
+  return {
+    tools: [...(tools ?? []), authority.tool],
+    didOf: (agent: string) => authority.didOf(agent) ?? log.did,
+    endow: authority.endow.bind(authority),
+  };
+}
+
+/** Sends what the file says is sent at each start, all at once; tells of each as it is answered, and resolves with all. */
 export async function begin(
   here: readonly LoadedAgent[],
   node: AgentNode,
   onAnswer: (answer: Answer) => void,
-): Promise<void> {
+): Promise<readonly Answer[]> {
   const sent = here.flatMap(({ names, contractValue, start }) => {
     if (start === undefined) return [];
     const { message, with: input = {} } = start;
@@ -56,10 +69,12 @@ export async function begin(
     return names.map(async (agent) => {
       const ref = refTo(contractValue, agent);
       const send = (isAsked ? node.ask(ref) : node.tell(ref))[message] as (input: unknown) => Promise<Outcome<unknown>>;
-      onAnswer({ agent, message, outcome: await send(input) });
+      const answer = { agent, message, outcome: await send(input) };
+      onAnswer(answer);
+      return answer;
     });
   });
-  await Promise.all(sent);
+  return Promise.all(sent);
 }
 
 /** The operators’ words, from this start on. */

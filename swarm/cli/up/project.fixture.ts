@@ -11,6 +11,7 @@ import { z } from 'zod';
 export const note = tool('notes.add', { in: z.object({ text: z.string() }), out: z.object({ told: z.string() }), effect: 'idempotent', within: '60s' });
 export const Desk = contract('desk', {
   messages: { open: { in: z.object({}), out: z.object({ said: z.string() }) }, wait: { in: z.object({}), out: z.object({}) } },
+  events: { Opened: z.object({ for: z.string() }) },
   uses: { note },
 });
 const Told = z.object({ type: z.string(), code: z.string(), said: z.string() });
@@ -26,10 +27,11 @@ import { Clerk, Desk } from './contract.ts';
 if (process.env.PATH !== undefined) throw new Error('in the node itself');
 export const desk = implement(Desk, {
   state: () => ({}),
-  evolve: {},
+  evolve: { Opened: (state) => state },
   on: {
     async open(_, ctx) {
       const noted = await ctx.use.note({ text: 'opened' });
+      ctx.emit('Opened', { for: ctx.caller.agent });
       return noted.type === 'ok' ? { said: noted.value.told } : noted;
     },
     async wait(_, ctx) {

@@ -5,6 +5,7 @@ import type { SwarmFile } from '../../file/swarm-file.ts';
 import type { Deeds } from '../../up/ledger.ts';
 import { quorumOf } from '../../up/open-swarm.ts';
 import type { Answer } from '../../up/start-node.ts';
+import type { EndingFact } from '../../up/until-over.ts';
 import { oneLine } from '../report.ts';
 
 export type Summary = {
@@ -14,6 +15,8 @@ export type Summary = {
   readonly quorum: string;
   readonly isolation: string;
   readonly answers: readonly Answer[];
+  /** What it waited for, if its file says so and it came. */
+  readonly fact: EndingFact | null;
   readonly actions: Deeds;
   readonly log: {
     readonly directory: string;
@@ -29,11 +32,12 @@ export function summaryOf(ran: {
   readonly swarm: SwarmFile;
   readonly configuration: Configuration;
   readonly answers: readonly Answer[];
+  readonly fact: EndingFact | undefined;
   readonly deeds: Deeds;
   readonly isolation: string;
   readonly verified: LogReport;
 }): Summary {
-  const { swarm, configuration, answers, deeds, isolation, verified } = ran;
+  const { swarm, configuration, answers, fact = null, deeds, isolation, verified } = ran;
   return {
     schema: 'ringmesh.up/1',
     realm: swarm.realm,
@@ -41,6 +45,7 @@ export function summaryOf(ran: {
     quorum: quorumOf(swarm),
     isolation,
     answers,
+    fact,
     actions: deeds,
     log: {
       directory: configuration.log.value,
@@ -55,12 +60,13 @@ export function summaryOf(ran: {
 
 export function formatSummary(summary: Summary, isJson: boolean): string {
   if (isJson) return `${JSON.stringify(summary)}\n`;
-  const { realm, role, quorum, isolation, answers, actions, log, isVerified, problems } = summary;
+  const { realm, role, quorum, isolation, answers, fact, actions, log, isVerified, problems } = summary;
   const rows: readonly (readonly [string, string])[] = [
     ['swarm', role === null ? realm : `${role} of ${realm}`],
     ['quorum', quorum],
     ['isolation', isolation],
     ...answers.map(({ agent, message, outcome }) => ['answer', `${agent}.${message} ${told(outcome)}`] as const),
+    ...(fact === null ? [] : [['recorded', wordsOf(fact)] as const]),
     ['actions', `${actions.allowed} allowed, ${actions.denied} denied, ${actions.escalated} escalated`],
     ...actions.refused.map(
       ({ agent, code, count, first }) => ['refused', `${agent}: ${code}, ${times(count)}, event ${first}`] as const,
@@ -75,6 +81,10 @@ export function formatSummary(summary: Summary, isJson: boolean): string {
     ...problems.map((problem) => ['problem', problem] as const),
   ];
   return rows.map(([name, value]) => `${name.padEnd(9)} ${oneLine(value)}\n`).join('');
+}
+
+export function wordsOf({ agent, records, data }: EndingFact): string {
+  return `${agent}.${records} ${oneLine(JSON.stringify(data))}`;
 }
 
 function told(outcome: Answer['outcome']): string {

@@ -200,6 +200,23 @@ test('a policy with a slip of the pen runs nothing, and a secret that others can
   expect(existsSync(join(at.path, '.ringmesh'))).toBe(false);
 });
 
+test('a swarm that waits for a fact ends once it is on record in this run, or can no longer be', () => {
+  using at = project((text) => text.replace('until: answered', 'until: { agent: desk, records: Opened }'));
+  for (const _ of [1, 2]) {
+    const { status, stdout, stderr } = up(at, '--json');
+    expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toMatchObject({ fact: { agent: 'desk', records: 'Opened', data: { for: 'clerk/1' } } });
+  }
+  expect(up(at).stdout).toMatch(/^recorded {2}desk\.Opened \{"for":"clerk\/1"\}$/m);
+  writeFileSync(join(at.path, 'swarm.yaml'), SWARM.replace('answered', '{ agent: desk, records: Opend }'));
+  expect(up(at)).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(
+      /swarm\.yaml:\d+: expected one of the events Opened of desk, .*did you mean Opened\?/,
+    ),
+  });
+});
+
 test('SIGTERM ends it in order, within the time to drain, though a turn is under way', async () => {
   using at = project((text) =>
     text.replace('export: desk\n', 'export: desk\n    start: { message: wait }\n').replace('until: answered\n', ''),

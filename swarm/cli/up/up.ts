@@ -14,10 +14,11 @@ import { type Deeds, deedsSince } from '../../up/ledger.ts';
 import type { SwarmPorts } from '../../up/made.ts';
 import { openSwarm, type Swarm } from '../../up/open-swarm.ts';
 import type { Answer } from '../../up/start-node.ts';
+import type { EndingFact } from '../../up/until-over.ts';
 import { oneLine } from '../report.ts';
 import { catchInterrupts, type Shell } from '../shell.ts';
 import { readSwarm } from './read-swarm.ts';
-import { formatSummary, type Summary, summaryOf } from './summary.ts';
+import { formatSummary, type Summary, summaryOf, wordsOf } from './summary.ts';
 
 /** @throws what `readSwarm` and `openSwarm` do · `swarm.unanswered` · `log.damaged` the log is not what it says · the signal */
 export async function up(shell: Shell, file: string, options: Flags & { readonly json?: boolean }): Promise<void> {
@@ -30,12 +31,7 @@ export async function up(shell: Shell, file: string, options: Flags & { readonly
     await using health = port === null ? undefined : await HealthServer.open(port);
     if (health !== undefined) speakerOf(shell)(`health   ${health.url}\n`);
     const opened = await openSwarm(swarm, configuration, portsOf(shell), interrupts.signal);
-    ran = await run(opened, configuration, {
-      shell,
-      until: swarm.until ?? 'stopped',
-      signal: interrupts.signal,
-      health,
-    });
+    ran = await run(opened, configuration, { shell, signal: interrupts.signal, health });
   } finally {
     clearInterval(alive);
   }
@@ -47,24 +43,26 @@ export async function up(shell: Shell, file: string, options: Flags & { readonly
   mustBeAnswered(summary);
 }
 
-type Ran = { readonly answers: readonly Answer[]; readonly deeds: Deeds; readonly isolation: string };
+type Ran = {
+  readonly answers: readonly Answer[];
+  readonly fact: EndingFact | undefined;
+  readonly deeds: Deeds;
+  readonly isolation: string;
+};
 
 type Running = {
   readonly shell: Shell;
-  readonly until: 'answered' | 'stopped';
   readonly signal: AbortSignal;
   readonly health: HealthServer | undefined;
 };
 
 /** From ready to stopped. A signal is no fault here: it is told after the summary. */
-async function run(
-  swarm: Swarm,
-  { drain, log }: Configuration,
-  { shell, until, signal, health }: Running,
-): Promise<Ran> {
+async function run(swarm: Swarm, { drain, log }: Configuration, { shell, signal, health }: Running): Promise<Ran> {
   const answers: Answer[] = [];
+  let fact: EndingFact | undefined;
   const { begunAt, isolation } = swarm;
   const say = speakerOf(shell);
+  const over = new AbortController();
   let isOver = false;
   try {
     health?.watch(swarm);
@@ -75,15 +73,16 @@ async function run(
       say(lineOf(answer));
     });
     begun.catch(() => undefined); // who was interrupted does not wait for it
-    const over = until === 'answered' ? begun : begun.then(() => new Promise<never>(() => undefined));
-    await Promise.race([over, swarm.ended, aborted(signal)]);
+    fact = (await Promise.race([swarm.over(begun, over.signal), swarm.ended, aborted(signal)])) ?? undefined;
+    if (fact !== undefined) say(`recorded ${wordsOf(fact)}\n`);
   } finally {
     isOver = true;
+    over.abort();
     health?.watch(undefined);
     await swarm.stop(toMillis(drain.value));
   }
   await using reader = await openReader(log.value, systemClock);
-  return { answers, deeds: deedsSince(reader, begunAt), isolation };
+  return { answers, fact, deeds: deedsSince(reader, begunAt), isolation };
 }
 
 /** Notes to people; a swarm goes on when nobody reads them any more. */
