@@ -155,7 +155,12 @@ export class NodeAuthority {
     const { operator } = this.#parts;
     const [link, ...more] = this.delegations.chain(cid) ?? [];
     if (link === undefined || more.length > 0 || link.claims.iss !== operator || link.claims.cmd !== '/') return false;
-    return link.claims.exp * 1000 >= until && ![...this.revocations.revokersOf(cid)].includes(operator);
+    return link.claims.exp * 1000 >= until && !this.isTakenBack(cid);
+  }
+
+  /** Whether the operator has revoked it, known here or not. */
+  isTakenBack(delegation: Cid): boolean {
+    return [...this.revocations.revokersOf(delegation)].includes(this.#parts.operator);
   }
 
   /** Puts on record what can be said of an agent as soon as its identity is: at once, or when it is. */

@@ -1,5 +1,6 @@
 /** The shape of a swarm file, once: what is checked when one is read, and what the published JSON Schema is made of. */
 import { z } from 'zod';
+import { DELEGATION_CHAIN_MAX, PREDICATE_TEXT_MAX, PREDICATE_VALUES_MAX, PREDICATES_MAX } from '../../mesh/limits.ts';
 
 const API_VERSION = 'ringmesh.swarm/v1';
 
@@ -70,6 +71,56 @@ const AgentShape = z.strictObject({
     .describe('What it is told, or asked where the contract has an answer, at each start of the swarm.'),
 });
 
+const Text = z.string().max(PREDICATE_TEXT_MAX);
+const PredicateShape = z.strictObject({
+  arg: z
+    .string()
+    .max(400)
+    .describe('An argument, or one within another: order.cents; names.* for every item of a list.'),
+  is: z.enum(['eq', 'in', 'like', 'max', 'prefix']),
+  value: z.union([
+    Text,
+    z.int(),
+    z.boolean(),
+    z
+      .array(z.union([Text, z.int()]))
+      .min(1)
+      .max(PREDICATE_VALUES_MAX),
+  ]),
+});
+
+const amount = z.int().min(0).optional();
+
+const DelegationShape = z.strictObject({
+  to: AgentPattern.describe(
+    'An agent of this file, or those below a name: audit/researcher/*. Each gets one of its own.',
+  ),
+  command: z
+    .string()
+    .regex(/^(\/|(?=.{2,200}$)(\/[a-z0-9][a-z0-9_-]{0,62}){1,8})$/)
+    .describe('What: /tool/mail/send, /tool/mail for all below it, /quote/price for a message, / for everything.'),
+  where: z
+    .array(PredicateShape)
+    .min(1)
+    .max(PREDICATES_MAX)
+    .optional()
+    .describe('With which arguments; all of these must hold.'),
+  depth: z
+    .int()
+    .min(0)
+    .max(DELEGATION_CHAIN_MAX - 1)
+    .optional()
+    .describe('How often a part of it may be given on; 0 unless given.'),
+  for: duration
+    .optional()
+    .describe('How long, from when it is signed; 30d unless given. A start signs it anew in time.'),
+  ceiling: z.int().min(0).max(1000).optional().describe('The trust that counts for it at most; 1000 unless given.'),
+  budget: z
+    .strictObject({ calls: amount, cents: amount, ms: amount, tokens: amount })
+    .optional()
+    .describe('How much of it, for all to whom it is given on together.'),
+});
+
 export const SwarmShape = z.strictObject({
   apiVersion: z.literal(API_VERSION),
   realm: Word,
@@ -100,6 +151,13 @@ export const SwarmShape = z.strictObject({
     .record(Word, z.strictObject({ ...ModuleShape.shape, with: z.array(Setting).min(1).optional() }))
     .optional()
     .describe('Values of `provide(…)`, lists of them, or functions of the settings under `with` that make some.'),
+  delegations: z
+    .array(DelegationShape)
+    .min(1)
+    .optional()
+    .describe(
+      'What the operator gives to agents. With any, an agent may do only what was given to it; without, what policies allow.',
+    ),
   policies: z.array(path).min(1).describe('Policy documents: what no rule allows is denied.'),
   supervise: AgentShape.shape.supervise.describe('How the agents of this file are supervised.'),
   roles: z
@@ -140,4 +198,5 @@ export const SwarmShape = z.strictObject({
 
 export type SwarmInput = z.infer<typeof SwarmShape>;
 export type AgentInput = z.infer<typeof AgentShape>;
+export type DelegationInput = z.infer<typeof DelegationShape>;
 export type ModuleInput = z.infer<typeof ModuleShape>;

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { formatFault } from '../../policies/document/fault.ts';
-import { isLoopback, namesOf, parseSwarm } from './swarm-file.ts';
+import { namesOf } from './agent-names.ts';
+import { isLoopback, parseSwarm } from './swarm-file.ts';
 
 const GOOD = `apiVersion: ringmesh.swarm/v1
 realm: acme
@@ -159,7 +160,6 @@ const BAD: readonly [string, string | RegExp, string, RegExp][] = [
   ],
   ['an end that nobody can see', /\n {4}start.*/, '', /34:8: .*start message/],
   ['a drain without a unit', 'drain: 20s', 'drain: 20', /document\.malformed: expected text/],
-  ['delegations, which no node keeps yet', 'until:', 'delegations: []\nuntil:', /document\.unknown_key/],
   ['a key that JavaScript has', 'until:', '__proto__: {}\nuntil:', /document\./],
   ['an anchor of YAML', 'realm: acme', 'realm: &a acme', /document\.malformed: expected plain data/],
   ['no YAML', 'realm: acme', 'realm: [acme', /document\.malformed/],

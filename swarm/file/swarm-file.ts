@@ -10,7 +10,9 @@ import { nearest } from '../../policies/expression/nearest.ts';
 import { isAgentName } from '../../runtime/actor/ref.ts';
 import { err, ok, type Result } from '../../runtime/core/result.ts';
 import { RING_LINES, type Ring } from '../../runtime/kernel/ring.ts';
-import { type AgentInput, type SwarmInput, SwarmShape } from './shape.ts';
+import { namesOf } from './agent-names.ts';
+import { faultsOfDelegations } from './delegations.ts';
+import { type SwarmInput, SwarmShape } from './shape.ts';
 
 export type SwarmFile = SwarmInput & {
   /** As it was named. */
@@ -33,7 +35,7 @@ export function parseSwarm(
   const shaped = conform(SwarmShape, source.value.value, source.value, []);
   if (!shaped.ok) return err(inPlainWords(shaped.error));
   const input = shaped.value;
-  const faults = [...faultsOfAgents(input, source.value), ...faultsOfParts(input, source.value)];
+  const faults = [faultsOfAgents, faultsOfParts, faultsOfDelegations].flatMap((find) => find(input, source.value));
   if (faults.length > 0) return err(faults.slice(0, FAULTS_MAX));
   const { quorum = 1, members = [{ name: OPERATOR }] } = input.operators ?? {};
   return ok({
@@ -60,12 +62,6 @@ function inPlainWords(faults: readonly PolicyFault[]): readonly PolicyFault[] {
     if (!fault.message.endsWith('found nothing')) return [fault];
     return meant.has(fault.path) ? [] : [{ ...fault, message: `expected ${fault.path}, found nothing` }];
   });
-}
-
-/** The names of the agents that an entry stands for. */
-export function namesOf({ name, count = 1 }: Pick<AgentInput, 'name' | 'count'>): readonly string[] {
-  if (!name.endsWith('/*')) return [name];
-  return Array.from({ length: count }, (_, n) => `${name.slice(0, -1)}${n + 1}`);
 }
 
 /** Whether only this machine reaches a broker. */

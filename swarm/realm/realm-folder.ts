@@ -139,6 +139,16 @@ export function openRealmNode(directory: string, name: string): RealmNode {
   return { roster, name, did: entry.did, node, login, agents };
 }
 
+/** Every agent of the realm in one hand, at its first node: for one process that is all of it.
+ *  @throws {CodedError} as `openRealmNode` */
+export function openWholeRealm(directory: string): RealmNode {
+  const roster = readRoster(directory);
+  const [first] = roster.nodes;
+  if (first === undefined) throw new CodedError('realm.no_such_node', `expected a node in ${directory}, found none`);
+  const agents = roster.nodes.flatMap(({ name }) => [...openRealmNode(directory, name).agents]);
+  return { ...openRealmNode(directory, first.name), agents: new Map(agents) };
+}
+
 /** How an agent is called on the wire, where names have no slash: `audit/researcher/1` is `audit-researcher-1`. */
 export function wireName(agent: string): string {
   return agent.replaceAll('/', '-');
@@ -197,7 +207,7 @@ function checkNames(nodes: RealmPlan['nodes']): void {
   }
 }
 
-function nodeFolder(directory: string, name: string): string {
+export function nodeFolder(directory: string, name: string): string {
   if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(name)) {
     throw new CodedError(
       'realm.malformed',

@@ -12,9 +12,10 @@ import type { AgentModule } from '../../runtime/actor/child-hosts.ts';
 import type { Contract } from '../../runtime/actor/contract.ts';
 import type { ProvidedTool } from '../../runtime/actor/tool.ts';
 import { CodedError, messageOf } from '../../runtime/core/errors.ts';
+import { namesOf } from '../file/agent-names.ts';
 import type { Configuration } from '../file/configuration.ts';
 import type { AgentInput } from '../file/shape.ts';
-import { namesOf, type SwarmFile } from '../file/swarm-file.ts';
+import type { SwarmFile } from '../file/swarm-file.ts';
 import { exportOf, meant, placeOf, readBounded, unusable } from './load-module.ts';
 import { loadAllTools } from './load-tools.ts';
 

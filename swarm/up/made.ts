@@ -5,13 +5,14 @@ import type { Clock } from '../../runtime/core/clock.ts';
 import type { Random } from '../../runtime/core/random.ts';
 import type { ProcessIdentity } from '../../runtime/core/system.ts';
 import type { EventLog } from '../../runtime/log/event-log.ts';
+import type { NodeAuthority } from '../authority/node-authority.ts';
 import type { SwarmFile } from '../file/swarm-file.ts';
 import type { Governance } from '../governance.ts';
 import type { RealmNode } from '../realm/realm-folder.ts';
 import type { Loaded } from './load.ts';
 import type { StepNews } from './sequence.ts';
 
-export type StepName = 'read' | 'log' | 'fold' | 'identity' | 'policy' | 'broker' | 'hosts' | 'agents';
+export type StepName = 'read' | 'identity' | 'log' | 'fold' | 'policy' | 'broker' | 'hosts' | 'agents';
 
 export type SwarmPorts = {
   readonly clock: Clock;
@@ -31,8 +32,9 @@ export type Made = {
   loaded?: Loaded;
   log?: EventLog;
   begunAt?: number;
-  governance?: Governance;
   realm?: RealmNode;
+  authority?: NodeAuthority;
+  governance?: Governance;
   servers?: readonly string[];
   hosts?: ReturnType<typeof childHosts>;
   node?: RunningNode;

@@ -2,9 +2,9 @@
  * A swarm, opened from its file: every part in a stated order, each told of as it starts, and stopped in reverse.
  *
  *     read      modules and policies, before anything is made
+ *     identity  as whom its agents act: with `--only` or delegations, the keys of the realm
  *     log       opened, or made; its head, frontier, last tiles and anchor are checked (fsck L0) by the opening
- *     fold      rings, rates and trust, from the log
- *     identity  as whom its agents act; with `--only`, the keys of the role
+ *     fold      what was given and taken back, rings, rates and trust, from the log; then what the file gives
  *     policy    the bundle in force is on record
  *     broker    found, spawned or not needed
  *     hosts     where agents' code will run: child processes, never this one
@@ -20,14 +20,15 @@ import type { AgentNode } from '../../runtime/actor/node.ts';
 import { hasCode } from '../../runtime/core/errors.ts';
 import type { EventLog } from '../../runtime/log/event-log.ts';
 import { createLog, openLog } from '../../runtime/log/log-directory.ts';
+import type { NodeAuthority } from '../authority/node-authority.ts';
 import type { Configuration } from '../file/configuration.ts';
 import type { SwarmFile } from '../file/swarm-file.ts';
 import { type Governance, govern } from '../governance.ts';
-import { openRealmNode, provisionRealm } from '../realm/realm-folder.ts';
 import { loadSwarm } from './load.ts';
 import { type Made, must, type StepName, type SwarmPorts } from './made.ts';
+import { openIdentity, openRoots } from './open-identity.ts';
 import { Sequence, type Step } from './sequence.ts';
-import { planOf, startBroker } from './start-broker.ts';
+import { startBroker } from './start-broker.ts';
 import { type Answer, begin, endorsementsOf, openNode, superviseOf } from './start-node.ts';
 import { type EndingFact, untilOver } from './until-over.ts';
 
@@ -35,6 +36,8 @@ export type Swarm = AsyncDisposable & {
   readonly agents: AgentNode;
   readonly log: EventLog;
   readonly governance: Governance;
+  /** Where the file has delegations: what its agents were given. */
+  readonly authority: NodeAuthority | undefined;
   /** Events that the log had when it was opened. */
   readonly begunAt: number;
   /** By what the hosts are held to their rings' limits. */
@@ -67,6 +70,7 @@ export async function openSwarm(
     ended,
     log,
     governance: must(made.governance),
+    authority: made.authority,
     begunAt,
     isolation: `memory: ${memory}, cpu: ${cpu}, processes: ${processes}`,
     begin: (onAnswer) => begin(here, agents, onAnswer),
@@ -78,7 +82,6 @@ export async function openSwarm(
 
 function stepsOf(swarm: SwarmFile, configuration: Configuration, ports: SwarmPorts): readonly Step<Made, StepName>[] {
   const { clock, random, identity } = ports;
-  const { value: role } = configuration.only;
   return [
     {
       name: 'read',
@@ -90,6 +93,7 @@ function stepsOf(swarm: SwarmFile, configuration: Configuration, ports: SwarmPor
         return { detail, stop: loaded.close };
       },
     },
+    { name: 'identity', start: (made) => openIdentity(made, { swarm, configuration, ports }) },
     {
       name: 'log',
       async start(made) {
@@ -115,26 +119,17 @@ function stepsOf(swarm: SwarmFile, configuration: Configuration, ports: SwarmPor
     },
     {
       name: 'fold',
-      start(made) {
+      async start(made) {
         const loaded = must(made.loaded);
+        const { authority, given } = await openRoots(made, { swarm, configuration, ports });
+        if (authority !== undefined) made.authority = authority;
         const endorsements = endorsementsOf(loaded.agents, clock.now());
-        const governance = govern({ log: must(made.log), clock, random, bundle: () => loaded.bundle, endorsements });
+        const asked = authority === undefined ? {} : { authority };
+        const parts = { log: must(made.log), clock, random, bundle: () => loaded.bundle, endorsements, ...asked };
+        const governance = govern(parts);
         made.governance = governance;
-        return {
-          detail: `${counted(endorsements.length, 'agent')} endorsed, quorum ${quorumOf(swarm)}`,
-          stop: governance.recorded,
-        };
-      },
-    },
-    {
-      name: 'identity',
-      start(made) {
-        if (role === null) return { detail: must(made.log).did };
-        const { keys, broker } = configuration;
-        if (broker.value === 'spawn') provisionRealm(keys.value, planOf(swarm, must(made.loaded)), { clock, random });
-        const realm = openRealmNode(keys.value, role);
-        made.realm = realm;
-        return { detail: `${realm.did}, ${role} of ${realm.roster.realm}` };
+        const endorsed = `${counted(endorsements.length, 'agent')} endorsed`;
+        return { detail: `${endorsed}, ${given}, quorum ${quorumOf(swarm)}`, stop: governance.recorded };
       },
     },
     {

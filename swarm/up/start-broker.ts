@@ -1,11 +1,9 @@
-/** How the nodes of a realm reach one another: the keys of a role, and the broker. */
+/** How the nodes of a realm reach one another. */
 import { CodedError } from '../../runtime/core/errors.ts';
 import { findBroker } from '../broker/find-broker.ts';
 import { spawnBroker } from '../broker/spawn-broker.ts';
 import type { Configuration } from '../file/configuration.ts';
-import type { SwarmFile } from '../file/swarm-file.ts';
-import { brokerOperators, brokerUsers, type RealmPlan } from '../realm/realm-folder.ts';
-import type { Loaded } from './load.ts';
+import { brokerOperators, brokerUsers } from '../realm/realm-folder.ts';
 import type { Made, Opening } from './made.ts';
 import type { Started } from './sequence.ts';
 
@@ -34,13 +32,4 @@ export async function startBroker(
     detail: `${spawned.url}, nats-server ${spawned.version}, for this run`,
     stop: async () => spawned[Symbol.asyncDispose](),
   };
-}
-
-/** Every role is a node. */
-export function planOf(swarm: SwarmFile, { agents }: Loaded): RealmPlan {
-  const nodes = Object.entries(swarm.roles ?? {}).map(([name, role]) => ({
-    name,
-    agents: agents.filter((agent) => role.agents.includes(agent.name)).flatMap(({ names }) => names),
-  }));
-  return { realm: swarm.realm, nodes };
 }

@@ -1,11 +1,13 @@
 /** The node of a swarm: by itself, or with the others of its realm; and what its agents are told first. */
 import { toMillis } from '../../runtime/actor/duration.ts';
 import { AgentNode } from '../../runtime/actor/node.ts';
+import type { NodeParts } from '../../runtime/actor/node-parts.ts';
 import { refTo } from '../../runtime/actor/ref.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
 import { CodedError } from '../../runtime/core/errors.ts';
 import type { Outcome } from '../../runtime/kernel/outcome.ts';
 import type { Endorsement, Ring } from '../../runtime/kernel/ring.ts';
+import type { NodeAuthority } from '../authority/node-authority.ts';
 import type { SwarmFile } from '../file/swarm-file.ts';
 import { MeshNode } from '../realm/mesh-node.ts';
 import type { LoadedAgent } from './load.ts';
@@ -23,24 +25,35 @@ export async function openNode(made: Made, { swarm, ports, signal }: Opening): P
     contracts: [...new Map(loaded.agents.map(({ contractValue: one }) => [one.name, one])).values()],
     ...(swarm.supervise === undefined ? {} : { supervise: superviseOf(swarm.supervise) }),
   };
-  if (made.realm !== undefined) {
+  const { realm, servers, authority } = made;
+  if (realm !== undefined && servers !== undefined) {
     const contracts = new Map(loaded.agents.flatMap((one) => one.names.map((name) => [name, one.contractValue])));
-    const { realm, servers = [] } = made;
     const contractOf = (agent: string) => contracts.get(agent);
-    const node = await MeshNode.open({ ...parts, realm, servers, governance, contractOf }, signal);
+    const asked = authority === undefined ? {} : { authority };
+    const node = await MeshNode.open({ ...parts, ...asked, realm, servers, governance, contractOf }, signal);
     return { agents: node.agents, ended: node.ended.then(endedEarly), drain: (ms) => node.drain(ms) };
   }
   const sponsors = new Map(loaded.agents.flatMap((one) => one.names.map((name) => [name, one.sponsor])));
   const [first = ''] = swarm.quorum.members;
   const { gates, epochs, onMoved, rings } = governance;
   const standingOf = (agent: string) => ({ ring: rings.ringOf(agent), sponsor: sponsors.get(agent) ?? first });
-  const agents = AgentNode.open({ ...parts, gates, epochs, standingOf });
+  const agents = AgentNode.open({ ...parts, ...authorised(authority, parts), gates, epochs, standingOf });
   onMoved(agents.moved.bind(agents));
   const ended = agents.ended.then((fault) => {
     if (fault !== undefined) throw fault;
     return endedEarly();
   });
   return { agents, ended, drain: (ms) => agents.drain(ms) };
+}
+
+/** What a node by itself has of an authority; one of several is given it by `MeshNode`. */
+function authorised(authority: NodeAuthority | undefined, { log, tools }: Pick<NodeParts, 'log' | 'tools'>) {
+  if (authority === undefined) return {};
+  return {
+    tools: [...(tools ?? []), authority.tool],
+    didOf: (agent: string) => authority.didOf(agent) ?? log.did,
+    endow: authority.endow.bind(authority),
+  };
 }
 
 /** Sends what the file says is sent at each start, all at once; tells of each as it is answered, and resolves with all. */

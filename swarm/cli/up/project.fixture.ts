@@ -1,6 +1,8 @@
 /** A user's project: a clerk who asks a desk, a tool with settings, and the swarm file that runs them. */
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { type Desk, desk } from '../command.fixture.ts';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
@@ -126,3 +128,11 @@ export function project(change: (text: string) => string = (text) => text): Desk
 
 /** As in a clone: modules are found as source. */
 export const AS_SOURCE = { nodeArgs: ['--conditions=source'] } as const;
+
+/** Resolves with the rest of the line of stderr that begins so. */
+export async function lineOf(child: ChildProcessWithoutNullStreams, beginning: string): Promise<string> {
+  for await (const line of createInterface({ input: child.stderr })) {
+    if (line.startsWith(beginning)) return line.slice(beginning.length).trim();
+  }
+  throw new Error(`expected a line "${beginning}", found the end`);
+}

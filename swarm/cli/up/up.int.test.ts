@@ -1,12 +1,10 @@
 /** Swarms from files, as processes of their own, in a project as a user has it. */
 
-import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { expect, test } from 'vitest';
 import { type Desk, ended } from '../command.fixture.ts';
-import { AS_SOURCE, project, SWARM } from './project.fixture.ts';
+import { AS_SOURCE, lineOf, project, SWARM } from './project.fixture.ts';
 
 type Told = {
   readonly answers: readonly { readonly outcome: { readonly value: object } }[];
@@ -17,21 +15,13 @@ function up(at: Desk, ...args: readonly string[]) {
   return at.run(['up', 'swarm.yaml', ...args], AS_SOURCE);
 }
 
-/** Resolves with the rest of the line that begins so. */
-async function lineOf(child: ChildProcessWithoutNullStreams, beginning: string): Promise<string> {
-  for await (const line of createInterface({ input: child.stderr })) {
-    if (line.startsWith(beginning)) return line.slice(beginning.length).trim();
-  }
-  throw new Error(`expected a line "${beginning}", found the end`);
-}
-
 test('a swarm runs from its file: steps on stderr, in order and back; a summary on stdout; and the log is verified', () => {
   using at = project();
   const { status, stdout, stderr } = up(at);
   expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
   const said = stderr.split('\n').map((line) => line.split(/\s+/).slice(0, 2).join(' '));
   expect(said).toEqual([
-    ...['read', 'log', 'fold', 'identity', 'policy', 'broker', 'hosts', 'agents'].map((name) => `started ${name}`),
+    ...['read', 'identity', 'log', 'fold', 'policy', 'broker', 'hosts', 'agents'].map((name) => `started ${name}`),
     'ready',
     'answer clerk/1.visit',
     ...['agents', 'fold', 'log'].map((name) => `stopped ${name}`),

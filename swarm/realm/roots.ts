@@ -1,0 +1,126 @@
+/**
+ * The roots of a realm: what its operator has given to its agents, as tokens beside the keys of the node where each agent is.
+ *
+ *     nodes/<node>/roots               one token to a line
+ *
+ * O1. None is signed where one that says the same is there and has time left: a restart gives nobody anything. Without a
+ *     budget a new one takes over when half of the time is over; with one only when it has ended, or else a restart would
+ *     give twice as much.
+ * O2. What the operator has revoked is not given again, as long as the file names it as it was.
+ * O3. Only who has the operator's key signs. A node needs its own folder, and no more.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Delegation, readDelegation } from '../../mesh/delegation/delegation.ts';
+import { keySubject } from '../../mesh/hosting.ts';
+import type { Cid } from '../../runtime/codec/cid.ts';
+import type { Did } from '../../runtime/codec/did.ts';
+import type { Millis } from '../../runtime/core/brand.ts';
+import type { Clock } from '../../runtime/core/clock.ts';
+import { CodedError } from '../../runtime/core/errors.ts';
+import type { Random } from '../../runtime/core/random.ts';
+import { replaceFile } from '../../runtime/log/durable-file.ts';
+import { Operator } from '../authority/operator.ts';
+import { keyOfTerms, type Roots, type RootTerms } from '../file/delegations.ts';
+import { nodeFolder, type RealmRoster } from './realm-folder.ts';
+
+type Place = { readonly directory: string; readonly roster: RealmRoster };
+
+/** Whether this process can sign roots (O3). */
+export function hasOperator(directory: string): boolean {
+  return existsSync(join(directory, 'operator', 'operator.key'));
+}
+
+/** Signs what is wanted and not there (O1, O2), for the agents of these nodes; tells how many.
+ *  @throws {CodedError} `key.*` · `jwt.*`: what is there was changed · `delegation.bad_terms` */
+export async function mintRoots(
+  { directory, roster }: Place,
+  wanted: Roots,
+  ports: {
+    readonly nodes: readonly string[];
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly isRevoked?: (root: Cid) => boolean;
+  },
+): Promise<number> {
+  const { nodes, clock, isRevoked = () => false } = ports;
+  const operator = Operator.ofRealm(directory, ports);
+  const now = clock.now();
+  let count = 0;
+  for (const { name, agents } of roster.nodes) {
+    if (!nodes.includes(name)) continue;
+    const held = await readRoots({ directory, roster }, name);
+    const kept: string[] = [];
+    const keep = (some: readonly Delegation[]): void => void kept.push(...some.map(({ token }) => token));
+    for (const { name: agent, did } of agents) {
+      for (const terms of wanted.get(agent) ?? []) {
+        const same = rootsFor(held, did, terms);
+        keep(same.filter(({ cid, claims }) => isRevoked(cid) || now < claims.exp * 1000));
+        if (same.some((root) => isRevoked(root.cid) || !isDue(root, now))) continue;
+        const { forMs, ...given } = terms;
+        kept.push((await operator.grant(did, { ...given, expires: (now + forMs) as Millis })).token);
+        count += 1;
+      }
+    }
+    const before = held.map(({ token }) => token);
+    if (kept.length === before.length && kept.every((token, n) => token === before[n])) continue;
+    await replaceFile(rootsFile(directory, name), kept.map((token) => `${token}\n`).join(''));
+  }
+  return count;
+}
+
+/** The tokens for a node's agents, of which every root that is wanted has one: what has ended was once given, and is for the
+ *  operator to renew.
+ *  @throws {CodedError} `realm.root_missing` · `jwt.*` · `delegation.*` */
+export async function rootsOfNode(
+  { directory, roster }: Place,
+  node: string,
+  wanted: Roots,
+): Promise<readonly Delegation[]> {
+  const held = await readRoots({ directory, roster }, node);
+  const agents = roster.nodes.find(({ name }) => name === node)?.agents ?? [];
+  return agents.flatMap(({ name: agent, did }) =>
+    (wanted.get(agent) ?? []).flatMap((terms) => {
+      const found = rootsFor(held, did, terms);
+      if (found.length > 0) return found;
+      const message = `expected a delegation of ${terms.command} to ${agent} in ${rootsFile(directory, node)}, found none`;
+      throw new CodedError('realm.root_missing', `${message}: "ringmesh keys realm" signs it`);
+    }),
+  );
+}
+
+async function readRoots({ directory, roster }: Place, node: string): Promise<readonly Delegation[]> {
+  const path = rootsFile(directory, node);
+  if (!existsSync(path)) return [];
+  const roots: Delegation[] = [];
+  for (const token of readFileSync(path, 'utf8').split('\n')) {
+    if (token === '') continue;
+    const read = await readDelegation(token, subjectOf);
+    if (!read.ok) throw new CodedError(read.error.code, `${path}: ${read.error.message}`);
+    if (read.value.claims.iss === roster.operator) roots.push(read.value); // of another operator: worth nothing here
+  }
+  return roots;
+}
+
+/** Those that say the same, whenever they end. */
+function rootsFor(held: readonly Delegation[], agent: Did, terms: RootTerms): readonly Delegation[] {
+  const key = keyOfTerms(terms);
+  return held.filter(({ claims: { aud, cmd: command, pol: where, dep: depth, tcl: ceiling, bud: budget } }) => {
+    return aud === agent && keyOfTerms({ command, where, depth, ceiling, budget }) === key;
+  });
+}
+
+/** O1. */
+function isDue({ claims: { bud, nbf, exp } }: Delegation, now: Millis): boolean {
+  const isBounded = Object.keys(bud).length > 0;
+  return now >= (isBounded ? exp : (nbf + exp) / 2) * 1000;
+}
+
+function subjectOf(did: Did) {
+  const key = keySubject(did);
+  return key.ok ? key.value : undefined;
+}
+
+function rootsFile(directory: string, node: string): string {
+  return join(nodeFolder(directory, node), 'roots');
+}
