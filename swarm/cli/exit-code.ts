@@ -1,15 +1,17 @@
 /** What a code means to whoever started the process. The table stands in `--help`, README.md and docs/cli.md. */
 
-/** Done · unexpected · usage · not found · verification failed · an experiment went wrong. */
-export type ExitCode = 0 | 1 | 2 | 3 | 5 | 6;
+/** Done · unexpected · usage · not found · denied · verification failed · an experiment went wrong · no answer. */
+export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 8;
 
 export const EXIT_CODES = `Exit codes:
   0  done
   1  unexpected: a bug, the machine, or another writer; stderr says which
   2  usage: an unknown command or option, or input that cannot be accepted
   3  not found
+  4  denied: a policy, a ring or a rate said no to what was asked
   5  verification failed: tampering, damage, a rollback or a fork
-  6  an experiment did not end well, or its fault was not seen to happen`;
+  6  an experiment did not end well, or its fault was not seen to happen
+  8  no answer in time, or nobody there to answer`;
 
 /** The exit code of an error's code. What is not listed is unexpected. */
 export function exitCodeOf(code: string): ExitCode {
@@ -30,6 +32,13 @@ const BY_CODE: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['policy.bundle_malformed', 2],
   ['policy.other_bundle', 2],
   ['project.exists', 2],
+  ['ask.invalid', 2],
+  ['control.path_too_long', 2],
+  ['control.refused', 2],
+  ['ask.denied', 4],
+  ['ask.unanswered', 8],
+  ['control.lost', 8],
+  ['control.not_running', 8],
   ['swarm.module_unusable', 2],
   ['swarm.no_broker', 2],
   ['swarm.no_such_role', 2],

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { CodedError, hasCode } from '../../runtime/core/errors.ts';
 import { version } from '../version.ts';
+import { askCommand } from './ask/group.ts';
 import { chaosGroup } from './chaos/group.ts';
 import { completionCommand } from './completion/group.ts';
 import { configGroup } from './config/group.ts';
@@ -16,6 +17,7 @@ import { machineGroup } from './machine/group.ts';
 import { meshGroup } from './mesh/group.ts';
 import { natsGroup } from './nats/group.ts';
 import { policyGroup } from './policy/group.ts';
+import { psCommand } from './ps/group.ts';
 import { formatReport, reportOf } from './report.ts';
 import { Interrupted, type Shell } from './shell.ts';
 import { tailCommand } from './tail/group.ts';
@@ -24,6 +26,7 @@ import { upGroup } from './up/group.ts';
 
 /** The groups of commands, in the order of `--help`. A group adds its commands to the program, and loads no command's code. */
 const GROUPS: readonly ((program: Command, shell: Shell) => void)[] = [
+  askCommand,
   chaosGroup,
   configGroup,
   completionCommand,
@@ -37,6 +40,7 @@ const GROUPS: readonly ((program: Command, shell: Shell) => void)[] = [
   meshGroup,
   natsGroup,
   policyGroup,
+  psCommand,
   tailCommand,
   trustGroup,
   upGroup,

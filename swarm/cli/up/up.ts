@@ -17,6 +17,7 @@ import type { Answer } from '../../up/start-node.ts';
 import type { EndingFact } from '../../up/until-over.ts';
 import { oneLine } from '../report.ts';
 import { catchInterrupts, type Shell } from '../shell.ts';
+import { openControl } from './open-control.ts';
 import { readSwarm } from './read-swarm.ts';
 import { formatSummary, type Summary, summaryOf, wordsOf } from './summary.ts';
 
@@ -64,7 +65,9 @@ async function run(swarm: Swarm, { drain, log }: Configuration, { shell, signal,
   const say = speakerOf(shell);
   const over = new AbortController();
   let isOver = false;
+  swarm.ended.catch(() => undefined); // below it is waited for, unless something fails before
   try {
+    await using _ = await openControl({ agents: swarm.agents, log: log.value }, say);
     health?.watch(swarm);
     say('ready\n');
     const begun = swarm.begin((answer) => {
