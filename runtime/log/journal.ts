@@ -8,18 +8,14 @@
  * J4. Only what is durable is read, proved or signed. The anchor has a checkpoint before anyone else (anchor.ts, A1).
  *
  * It owns the store and closes it. It does not interpret payloads, and runs nothing in answer to an event.
- *
- * Long because reading, appending and signing share one account of what is durable.
  */
 
 import { type Checkpoint, type Origin, openCheckpoint, signCheckpoint } from '../codec/checkpoint.ts';
 import type { Did } from '../codec/did.ts';
 import { type Digest, parseDigestText, sha256 } from '../codec/digest.ts';
-import { hashLeaf } from '../codec/merkle.ts';
 import type { Signer } from '../codec/note.ts';
 import {
   type DigestText,
-  decodeRecord,
   digestText,
   type EventId,
   type LogRecord,
@@ -35,10 +31,11 @@ import { APPEND_QUEUE_EVENTS_MAX, BATCH_EVENTS_MAX, FLUSH_MS_MAX } from '../core
 import { unwrap } from '../core/result.ts';
 import type { Anchor } from './anchor.ts';
 import { batchOf, nextCount, type Timed } from './batching.ts';
-import type { EventLog, NewEvent, Recorded, Snapshot, Write } from './event-log.ts';
+import type { EventLog, Recorded, Snapshot, Write } from './event-log.ts';
 import { Growth } from './growth.ts';
+import { KnownEvents } from './known-events.ts';
 import { Recent } from './recent.ts';
-import { placeOf, type Sequenced, Sequencer } from './sequencer.ts';
+import { placeOf, Sequencer } from './sequencer.ts';
 import { decodeSnapshot, encodeSnapshot } from './snapshot.ts';
 import { stopError } from './stop-error.ts';
 import type { LogStore } from './store.ts';
@@ -69,8 +66,7 @@ export class Journal implements EventLog {
   readonly #sequencer: Sequencer;
   readonly #queue: Pending[] = [];
   #queued = 0;
-  /** Sequenced and not yet durable, by id. */
-  readonly #pending = new Map<EventId, Sequenced>();
+  readonly #known: KnownEvents;
   readonly #heads: StreamHeads;
   readonly #recent = new Recent();
   #durable: number;
@@ -95,6 +91,7 @@ export class Journal implements EventLog {
     this.#sequencer = new Sequencer(digestText(sha256(utf8(parts.store.origin))), head, (stream) =>
       this.versionOf(stream),
     );
+    this.#known = new KnownEvents(parts.store, this.#sequencer);
     if (parts.store.isReadOnly) this.#stopped = new CodedError('log.read_only', 'expected a log open for writing');
   }
 
@@ -116,7 +113,7 @@ export class Journal implements EventLog {
 
   async append(writes: readonly Write[]): Promise<readonly Recorded[]> {
     if (this.stopped !== undefined) throw this.stopped;
-    const before = this.#recordedBefore(writes);
+    const before = this.#known.sameAs(writes);
     if (before !== undefined) {
       await this.#durableAt(Math.max(...before.map((event) => event.index)));
       return before.map(placeOf);
@@ -127,10 +124,8 @@ export class Journal implements EventLog {
       throw new CodedError('log.busy', message, { retryable: true });
     }
     const sequence = this.#sequencer.sequence(writes, this.#parts.clock.now());
-    for (const event of sequence.events) {
-      this.#pending.set(event.id, event);
-      this.#heads.set(event.stream, event.version, event.index);
-    }
+    this.#known.add(sequence.events);
+    for (const { stream, version, index } of sequence.events) this.#heads.set(stream, version, index);
     const { promise, resolve, reject } = Promise.withResolvers<readonly Recorded[]>();
     this.#queue.push({ ...sequence, time: this.#sequencer.time, resolve, reject });
     this.#queued += count;
@@ -287,40 +282,6 @@ export class Journal implements EventLog {
 
   // --- appending -----------------------------------------------------------------------------------------------------
 
-  /** Where the events of this append are, when every one of them was recorded before with the same content. */
-  #recordedBefore(writes: readonly Write[]): readonly Sequenced[] | undefined {
-    const found: Sequenced[] = [];
-    const ids = new Set<EventId>();
-    let count = 0;
-    for (const { stream, events } of writes) {
-      for (const event of events) {
-        count += 1;
-        const earlier = this.#pending.get(event.id) ?? this.#durableEvent(event.id);
-        if (ids.has(event.id) || (earlier !== undefined && !this.#isSame(event, stream, earlier)))
-          throw idReused(event.id);
-        ids.add(event.id);
-        if (earlier !== undefined) found.push(earlier);
-      }
-    }
-    if (found.length === 0) return undefined;
-    if (found.length < count) throw idReused(found[0]?.id);
-    return found;
-  }
-
-  #durableEvent(id: EventId): Sequenced | undefined {
-    const index = this.#store.find(id);
-    if (index === undefined) return undefined;
-    const [bytes] = this.#store.records(index, index + 1);
-    assert(bytes !== undefined, 'an indexed id has its record');
-    const { stream, version, wallMs } = readRecord(bytes);
-    return { index, id, stream, version, wallMs, leaf: hashLeaf(bytes), bytes };
-  }
-
-  #isSame(event: NewEvent, stream: StreamId, earlier: Sequenced): boolean {
-    const record = decodeRecord(earlier.bytes);
-    return record.ok && this.#sequencer.isSameEvent(event, stream, record.value, earlier.bytes);
-  }
-
   async #flush(): Promise<void> {
     await undefined; // what is appended in the same turn goes along
     while (this.#queue.length > 0) {
@@ -332,7 +293,7 @@ export class Journal implements EventLog {
         this.#durable = batch.head.size;
         this.#root = root;
         for (const append of appends) this.#recent.add(append.events);
-        for (const id of batch.ids) this.#pending.delete(id);
+        this.#known.settle(batch.ids);
         this.#queued -= batch.ids.length;
       } catch (error) {
         this.#fail(error, appends);
@@ -349,7 +310,7 @@ export class Journal implements EventLog {
     const reason = stopError(cause);
     this.#stopped ??= reason;
     for (const append of [...appends, ...this.#queue.splice(0)]) append.reject(reason);
-    this.#pending.clear();
+    this.#known.clear();
     this.#queued = 0;
     this.#growth.announce();
   }
@@ -407,8 +368,4 @@ export class Journal implements EventLog {
 
 function closedError(): CodedError {
   return new CodedError('log.closed', 'expected an open log');
-}
-
-function idReused(id: EventId | undefined): CodedError {
-  return new CodedError('log.id_reused', `expected a new event id, found ${id}, which names another event`);
 }
