@@ -6,6 +6,7 @@ import type { Random } from '../../runtime/core/random.ts';
 import type { ProcessIdentity } from '../../runtime/core/system.ts';
 import type { EventLog } from '../../runtime/log/event-log.ts';
 import type { NodeAuthority } from '../authority/node-authority.ts';
+import type { Configuration } from '../file/configuration.ts';
 import type { SwarmFile } from '../file/swarm-file.ts';
 import type { Governance } from '../governance.ts';
 import type { RealmNode } from '../realm/realm-folder.ts';
@@ -14,6 +15,7 @@ import type { StepNews } from './sequence.ts';
 
 export type StepName = 'read' | 'identity' | 'log' | 'fold' | 'policy' | 'broker' | 'hosts' | 'agents';
 
+/** What a swarm is given of the world. */
 export type SwarmPorts = {
   readonly clock: Clock;
   readonly random: Random;
@@ -27,12 +29,16 @@ export type SwarmPorts = {
   readonly printed: (contract: string, text: string) => void;
 };
 
+/** Directories. */
+export type Place = { readonly log: string; readonly anchors: string };
+
 /** What the steps have made so far. */
 export type Made = {
   loaded?: Loaded;
   log?: EventLog;
   begunAt?: number;
   realm?: RealmNode;
+  place?: Place;
   authority?: NodeAuthority;
   governance?: Governance;
   servers?: readonly string[];
@@ -47,6 +53,11 @@ export type RunningNode = {
 };
 
 export type Opening = { readonly swarm: SwarmFile; readonly ports: SwarmPorts; readonly signal: AbortSignal };
+
+/** Where the log goes: as configured, unless a step has found another place. */
+export function placeOf({ place }: Made, { log, anchors }: Pick<Configuration, 'log' | 'anchors'>): Place {
+  return place ?? { log: log.value, anchors: anchors.value };
+}
 
 /** Made by an earlier step. */
 export function must<T>(value: T | undefined): T {

@@ -24,19 +24,25 @@ import type { NodeAuthority } from '../authority/node-authority.ts';
 import type { Configuration } from '../file/configuration.ts';
 import type { SwarmFile } from '../file/swarm-file.ts';
 import { type Governance, govern } from '../governance.ts';
+import type { RealmNode } from '../realm/realm-folder.ts';
 import { loadSwarm } from './load.ts';
-import { type Made, must, type StepName, type SwarmPorts } from './made.ts';
+import { type Made, must, type Place, placeOf, type StepName, type SwarmPorts } from './made.ts';
 import { openIdentity, openRoots } from './open-identity.ts';
 import { Sequence, type Step } from './sequence.ts';
 import { startBroker } from './start-broker.ts';
 import { type Answer, begin, endorsementsOf, openNode, superviseOf } from './start-node.ts';
 import { type EndingFact, untilOver } from './until-over.ts';
 
+/** A swarm that runs: one node, which is all of it or a role. Disposing cuts off what is under way; `stop` lets it end. */
 export type Swarm = AsyncDisposable & {
   readonly agents: AgentNode;
   readonly log: EventLog;
+  /** Where the log and its anchor are, for who verifies it afterwards. */
+  readonly place: Place;
   readonly governance: Governance;
-  /** Where the file has delegations: what its agents were given. */
+  /** The realm that it is a node of; `undefined` for a file of one node without delegations. */
+  readonly realm: RealmNode | undefined;
+  /** Where the file has delegations: what its agents were given; here an operator takes things back. */
   readonly authority: NodeAuthority | undefined;
   /** Events that the log had when it was opened. */
   readonly begunAt: number;
@@ -52,7 +58,17 @@ export type Swarm = AsyncDisposable & {
   readonly stop: (withinMs: number) => Promise<void>;
 };
 
-/** @throws {CodedError} what a step says: `swarm.*` · `log.*` · `realm.*` · `broker.*` · `agent.*` · the signal's reason */
+/**
+ * Opens the swarm of a file (`parseSwarm`) as it is configured (`configure`). When it resolves every step has started, its
+ * agents run, and nothing was sent to them yet: `begin` does that. Where it rejects, what had started was stopped again.
+ * The process has to live for as long: nothing in here keeps it alive.
+ *
+ *     const swarm = await openSwarm(file, configuration, ports, signal);
+ *     const fact = await Promise.race([swarm.over(swarm.begin(show), signal), swarm.ended]);
+ *     await swarm.stop(10_000);
+ *
+ * @throws {CodedError} what a step says: `swarm.*` · `log.*` · `realm.*` · `broker.*` · `agent.*` · the signal's reason
+ */
 export async function openSwarm(
   swarm: SwarmFile,
   configuration: Configuration,
@@ -70,7 +86,9 @@ export async function openSwarm(
     ended,
     log,
     governance: must(made.governance),
+    realm: made.realm,
     authority: made.authority,
+    place: placeOf(made, configuration),
     begunAt,
     isolation: `memory: ${memory}, cpu: ${cpu}, processes: ${processes}`,
     begin: (onAnswer) => begin(here, agents, onAnswer),
@@ -97,8 +115,8 @@ function stepsOf(swarm: SwarmFile, configuration: Configuration, ports: SwarmPor
     {
       name: 'log',
       async start(made) {
-        const directory = configuration.log.value;
-        const options = { anchors: configuration.anchors.value };
+        const { log: directory, anchors } = placeOf(made, configuration);
+        const options = { anchors };
         const open = (): Promise<EventLog> => openLog(directory, options, { clock, random, identity });
         const log = await open().catch(async (error: unknown) => {
           if (!hasCode(error, 'log.not_found')) throw error;
