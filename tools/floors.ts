@@ -47,6 +47,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   nats: ['mesh'],
   'node:crypto': ['runtime/core', 'runtime/codec', 'mesh', ...TESTS],
   picocolors: ['swarm'],
+  testcontainers: TESTS,
   vitest: TESTS,
   xstate: ['runtime/core/machine.ts', 'runtime/core/machine.test.ts', '*.machine.ts'],
   yaml: ['policies', 'sagas', 'sre', 'swarm'],
