@@ -19,6 +19,7 @@ const rules = bundle([
     tools: {
       'file.read': { effects: ['read'], reversibility: 'reversible' },
       'file.write': { effects: ['write'], reversibility: 'reversible' },
+      'file.publish': { effects: ['write'], reversibility: 'reversible', risk: 3 },
       'file.erase': { effects: ['write'], reversibility: 'irreversible' },
     },
     rules: [{ id: 'files', on: { tool: 'file.*' }, effect: 'allow' }],
@@ -83,6 +84,21 @@ describe('a governed node', () => {
     const { act, did } = await (await office()).open();
     expect(await act('file.read', 'stranger')).toMatchObject({ type: 'denied', code: 'ring.too_far_out' });
     expect(did).toEqual([]);
+  });
+
+  test('holds an agent to the risk class that a tool’s manifest says, whatever its ring', async () => {
+    const { act, did, elevate, clock, rings } = await (async () => {
+      const { open, clock } = await office();
+      return { ...(await open()), clock };
+    })();
+    expect(await act('file.publish')).toMatchObject({ type: 'denied', code: 'trust.too_low' });
+    const until = (clock.now() + 60_000) as Millis;
+    elevate({ agent: 'clerk', ring: 1, until, by: 'did:example:ops' as never });
+    expect(await act('file.publish')).toMatchObject({ type: 'ok' });
+    clock.advance(60_000);
+    expect(await act('file.publish')).toMatchObject({ type: 'denied', code: 'trust.too_low' });
+    expect(did).toEqual(['file.publish']);
+    expect(rings.ringOf('clerk')).toBe(2); // too little trust is no violation
   });
 
   test('V2: demotes at the first act out of bounds, and records it', async () => {

@@ -10,9 +10,11 @@
  * V5. Where there is an authority, rings follow the folded trust: what its own deeds, its sponsor and an endorsement make of
  *     an agent. `trust show` finds the very score that a decision has on record, given its index.
  */
+
+import { trustGate } from '../mesh/trust/gate.ts';
 import { advance, NO_TRUST } from '../mesh/trust/projection.ts';
 import type { Scored } from '../mesh/trust/score.ts';
-import { agentScored } from '../mesh/trust/trust.ts';
+import { agentScored, type Required } from '../mesh/trust/trust.ts';
 import type { Bundle } from '../policies/bundle/bundle.ts';
 import { RateBuckets } from '../policies/gate/buckets.ts';
 import type { JsonValue } from '../runtime/codec/json.ts';
@@ -20,8 +22,8 @@ import { type LogRecord, parseEventType, parseStreamId } from '../runtime/codec/
 import type { Millis } from '../runtime/core/brand.ts';
 import type { Clock } from '../runtime/core/clock.ts';
 import type { Random } from '../runtime/core/random.ts';
-import { type Refusal, type Result, unwrap } from '../runtime/core/result.ts';
-import type { Action } from '../runtime/kernel/action.ts';
+import { err, ok, type Refusal, type Result, unwrap } from '../runtime/core/result.ts';
+import type { Action, Risk } from '../runtime/kernel/action.ts';
 import { ACTION_EVENTS, type ActionDecided, type ActionSettled } from '../runtime/kernel/action-events.ts';
 import { type BudgetGate, budgetGate } from '../runtime/kernel/budget-gate.ts';
 import { eventIdOf, newEventId } from '../runtime/kernel/event-id.ts';
@@ -155,6 +157,12 @@ export function govern(parts: GovernanceParts): Governance {
       ring: rings.gate(),
       budget,
       ...(authority === undefined ? {} : { delegation: authority.gate }),
+      trust: trustGate({
+        verify: (agent, required) =>
+          authority?.trust.verifyAgent(agent, required) ?? verifyRung(rings, agent, required),
+        vouchedFor: (agent, at) => rings.vouchedFor(agent, at),
+        riskOf: (action) => riskOf(action, inForce()),
+      }),
       policy: Object.assign(
         hostGate(inForce, standingOf, () => facts(inForce()), buckets),
         { basis },
@@ -171,6 +179,21 @@ function kindOf(action: Action, bundle: Bundle | undefined): ActKind {
   if (manifest === undefined) return 'irreversible';
   if (manifest.effects.every((effect) => effect === 'read')) return 'read';
   return manifest.reversibility === 'irreversible' ? 'irreversible' : 'reversible';
+}
+
+/** The risk class of a tool: its own word, or its manifest's, whichever is worse. */
+function riskOf({ verb, target, risk }: Action, bundle: Bundle | undefined): Risk {
+  return verb === 'use' ? (Math.max(risk, bundle?.tools.get(target)?.risk ?? 0) as Risk) : risk;
+}
+
+/** Without an authority nobody's deeds are folded: what counts is the score that its ring goes by. */
+function verifyRung(rings: Rings, agent: string, { required = 0, at }: Required): Result<number, Refusal> {
+  const score = rings.scoreOf(agent, at);
+  if (score >= required) return ok(score);
+  return err({
+    code: 'trust.too_low',
+    message: `expected a score of ${required} or more for ${agent}, found ${score}`,
+  });
 }
 
 function movedBy({ agent, from, to, score }: RingChange): RingMoved {

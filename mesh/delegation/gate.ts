@@ -86,12 +86,16 @@ export function delegationGate(parts: DelegationGateParts): Gate {
 }
 
 export type DelegationCheckParts = DelegationParts & {
-  /** The risk of obeying a command; `undefined` where any admitted agent may ask for it without a chain. */
-  readonly riskOf: (command: string) => Risk | undefined;
+  /** The risk of obeying a message; `undefined` where any admitted agent may ask for it without a chain. */
+  readonly riskOf: (asked: Asked) => Risk | undefined;
   /** What obeying it costs; default: one call. */
   readonly costOf?: (admitted: Admitted) => Amount;
-  readonly trustFor?: (command: string) => number | undefined;
+  /** The trust that it takes, for the ceilings of its chain. */
+  readonly trustFor?: (asked: Asked) => number | undefined;
 };
+
+/** A message's command, and the agent that it is for. */
+export type Asked = Pick<Admitted['claims'], 'command' | 'to'>;
 
 /** `check` for admission, which spends nothing, and `debit` for whoever then obeys: in the same tick, with its payload for a
  *  `budget.debited` beside `message.accepted`. `undefined`: there was nothing to pay for. */
@@ -102,11 +106,11 @@ export function delegationCheck(parts: DelegationCheckParts): {
   const { delegations, ledger, riskOf, costOf = () => ({ calls: 1 }), trustFor } = parts;
   const verify = (admitted: Admitted, at: Millis): Result<Grant | undefined, Refusal> => {
     const { command, delegation, correlation, from } = admitted.claims;
-    const risk = riskOf(command);
+    const risk = riskOf(admitted.claims);
     if (!isCommand(admitted) || (risk === undefined && delegation.length === 0)) return ok(undefined);
     const args = argumentsOf(admitted);
     if (!args.ok) return args;
-    const trust = trustFor?.(command);
+    const trust = trustFor?.(admitted.claims);
     const invocation: Invocation = {
       agent: from,
       command,

@@ -54,7 +54,7 @@ async function aPairWithChains(seed: string) {
     } as Delegations,
     ledger: new Ledger(),
     heardAt: () => net.clock.now(),
-    riskOf: (command) => (command.startsWith('/mesh/') ? undefined : 1),
+    riskOf: ({ command }) => (command.startsWith('/mesh/') ? undefined : 1),
   });
   b.over = {
     directory: ofB.directory,

@@ -25,6 +25,8 @@ export type Required = {
   readonly capability?: string;
   /** The trust ceilings of the delegation chain. */
   readonly ceilings?: readonly number[];
+  /** The key of the act: one that is tried again is at stake once. */
+  readonly act?: string;
   readonly at: Millis;
 };
 
@@ -138,7 +140,7 @@ export type About = {
 /** Pure: the verdict that follows from a state of the fold. */
 export function verify(
   { state, asOf, subject, open }: About,
-  { required, risk, at, capability, ceilings }: Required,
+  { required = 0, risk = 0, at, capability, ceilings, act }: Required,
 ): Result<Verified, Refusal> {
   const asked = {
     subject,
@@ -147,13 +149,15 @@ export function verify(
     ...(ceilings === undefined ? {} : { ceilings }),
   };
   const scored = score(state.ledger, asked);
-  const needed = Math.max(required ?? 0, risk === undefined ? 0 : RISK_GATES[risk]);
-  if (scored.score < needed) {
+  const needed = Math.max(required, RISK_GATES[risk] ?? Number.POSITIVE_INFINITY);
+  const isEnough = scored.score >= needed; // what is no number is more than anybody has
+  if (!isEnough) {
     const code = sponsorOf(subject) === null ? 'trust.unsponsored' : 'trust.too_low';
     return err({ code, message: `expected a score of ${needed} or more for ${subject}, found ${scored.score}` });
   }
-  if (risk !== undefined && risk > 0) {
-    const stake = open.reduce((sum, act) => sum + STAKES[act.risk], 0);
+  if (risk > 0) {
+    const others = open.filter(({ key, risk: held }) => key !== act && held > 0);
+    const stake = others.reduce((sum, { risk: held }) => sum + STAKES[held], 0);
     const most = exposureMax(state.ledger, asked);
     if (stake + STAKES[risk] > most) {
       const message = `expected ${subject} to have at most ${most} at stake, found ${stake} open and ${STAKES[risk]} more`;

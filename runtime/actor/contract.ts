@@ -8,6 +8,7 @@ import { type DigestText, digestText } from '../codec/record.ts';
 import { assert } from '../core/assert.ts';
 import { utf8 } from '../core/bytes.ts';
 import { unwrap } from '../core/result.ts';
+import type { Risk } from '../kernel/action.ts';
 import { type Duration, toMillis } from './duration.ts';
 import { describe, type Schema } from './schema.ts';
 import { describeTool, type Tool } from './tool.ts';
@@ -20,6 +21,9 @@ export type MessageSpec = {
   readonly within?: Duration;
   /** Whether several turns of this message may be parked at once. */
   readonly concurrent?: boolean;
+  /** What obeying it may do harm to, as a tool's class does: its sender needs the trust of that class. Default 0: anybody
+   *  may ask, and what the agent then does is decided for itself. */
+  readonly risk?: Risk;
 };
 
 /** What a caller must have. Judged by the gates; a contract only states it. */
@@ -55,6 +59,9 @@ export function contract<const S extends ContractSpec>(name: string, spec: S): C
   for (const word of [messages, events, uses].flatMap(Object.keys)) {
     assert(MEMBER_NAME.test(word), `expected a name of letters and digits in ${name}, found ${JSON.stringify(word)}`);
   }
+  for (const [key, { risk = 0 }] of Object.entries(messages)) within(risk, 4, `${name}.${key} risk`);
+  within(needs.trust ?? 0, 1000, `${name} needs.trust`);
+  within(needs.ring ?? 0, 3, `${name} needs.ring`);
   const form = {
     name,
     messages: mapValues(messages, (message, key) => ({
@@ -62,6 +69,7 @@ export function contract<const S extends ContractSpec>(name: string, spec: S): C
       out: message.out === undefined ? null : describe(message.out, `${name}.${key} out`),
       within_ms: withinOf(message),
       concurrent: message.concurrent ?? false,
+      ...(message.risk === undefined ? {} : { risk: message.risk }),
     })),
     events: mapValues(events, (event, key) => describe(event, `${name}.${key}`)),
     uses: mapValues(uses, describeTool),
@@ -71,9 +79,19 @@ export function contract<const S extends ContractSpec>(name: string, spec: S): C
   return { name, spec, digest: digestText(sha256(utf8(text))), form };
 }
 
+function within(value: number, max: number, what: string): void {
+  assert(Number.isInteger(value) && value >= 0 && value <= max, `${what}: expected 0 to ${max}, found ${value}`);
+}
+
 /** How long a caller of this message waits by default. */
 export function withinOf(message: MessageSpec): number {
   return toMillis(message.within ?? WITHIN_DEFAULT);
+}
+
+/** The risk class of obeying a message. One that the contract does not have is nobody's to judge: it does the most harm. */
+export function riskOfMessage({ spec }: Contract, name: string): Risk {
+  const message = Object.hasOwn(spec.messages, name) ? spec.messages[name] : undefined;
+  return message === undefined ? 4 : (message.risk ?? 0);
 }
 
 function mapValues<T>(

@@ -1,6 +1,5 @@
 /** What turns ask for, as actions of the kernel, and who performs them. */
 import type { JsonValue } from '../codec/json.ts';
-import type { RecordedDecision } from '../codec/record.ts';
 import type { Action } from '../kernel/action.ts';
 import type { Attempt, Executor } from '../kernel/kernel.ts';
 import type { Outcome } from '../kernel/outcome.ts';
@@ -10,6 +9,7 @@ import { arrivingOf, type SpawnData } from './live.ts';
 import { nameOf, type Operation } from './protocol.ts';
 import { type AgentName, agentName } from './ref.ts';
 import type { RunningTurn } from './running-turn.ts';
+import type { Judged } from './segment-events.ts';
 import type { Effects, Shell } from './shell.ts';
 import type { ProvidedTool } from './tool.ts';
 import {
@@ -50,12 +50,15 @@ export class NodeEffects implements Effects {
 
   /** What the gates said when it was said stands until authority changes, for what they said it to. A turn that was entered
    *  again, or that says something else now, asks anew. */
-  decide(turn: RunningTurn, message: string, operation: Operation): RecordedDecision {
+  decide(turn: RunningTurn, message: string, operation: Operation): Judged {
     const { kernel } = this.#shell;
     const action = this.#action(turn, 0, operation);
+    const { risk } = action;
     const before = turn.admitted.get(message);
-    if (before === undefined || before.digest !== digestIn(action)) return kernel.admit(action).recorded;
-    return kernel.stands(before.recorded) ? before.recorded : kernel.decide(action).recorded;
+    if (before === undefined || before.digest !== digestIn(action)) {
+      return { risk, decision: kernel.admit(action).recorded };
+    }
+    return { risk, decision: kernel.stands(before.recorded) ? before.recorded : kernel.decide(action).recorded };
   }
 
   review(turn: RunningTurn, reply: Outcome): Outcome {
@@ -126,6 +129,7 @@ export class NodeEffects implements Effects {
       actor: records.didOf(turn.agent),
       cause: turn.cause,
       toolOf: (name) => this.#tools.get(name)?.tool,
+      contractOf: (name) => this.#shell.contracts.get(name),
     };
   }
 

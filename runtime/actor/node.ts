@@ -296,7 +296,7 @@ export class AgentNode implements AsyncDisposable, Receiver {
     const { kind, from: sender, agent } = letter;
     if (sender === null || (kind !== 'ask' && kind !== 'tell')) return { type: 'allowed', record: {} };
     const { records, roster } = this.#shell;
-    const contract = roster.get(agent)?.contract ?? 'unknown';
+    const contract = this.#shell.contracts.get(roster.get(agent)?.contract ?? '');
     return this.#govern(retryActionOf(letter, { contract, sender, actor: records.didOf(sender), cause }));
   }
 
@@ -314,7 +314,7 @@ export class AgentNode implements AsyncDisposable, Receiver {
     const because = cause === undefined ? {} : { cause };
     const sender = { from: from.agent, did: from.did, chain, deadline, correlation, envelope };
     const govern = (): Governed => {
-      const contract = this.#shell.roster.get(to)?.contract ?? 'unknown';
+      const contract = this.#shell.contracts.get(this.#shell.roster.get(to)?.contract ?? '');
       return this.#govern(arrivalActionOf({ ...sender, ...because, id, kind, name, body }, { contract, to }));
     };
     return { ...arrivingOf(id, kind, name, body), ...sender, ...because, govern };

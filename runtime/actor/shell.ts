@@ -3,7 +3,6 @@
  * other stands here, and nowhere else.
  */
 
-import type { RecordedDecision } from '../codec/record.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { NotOk, Outcome } from '../kernel/outcome.ts';
 import type { Write } from '../log/event-log.ts';
@@ -18,6 +17,7 @@ import type { Operation } from './protocol.ts';
 import type { Records } from './records.ts';
 import type { AgentName } from './ref.ts';
 import type { RunningTurn } from './running-turn.ts';
+import type { Judged } from './segment-events.ts';
 import type { Exit } from './supervision.ts';
 
 /** Accepting messages, and answering whoever waits (N1, N5). */
@@ -75,7 +75,7 @@ export interface Waking {
 export interface Effects {
   begin(turn: RunningTurn, ordinal: number, operation: Operation): void;
   /** The verdict on a message that a segment leaves, as the record holds it. */
-  decide(turn: RunningTurn, message: string, operation: Operation): RecordedDecision;
+  decide(turn: RunningTurn, message: string, operation: Operation): Judged;
   /** What may be seen of the turn's reply. */
   review(turn: RunningTurn, reply: Outcome): Outcome;
 }

@@ -10,6 +10,7 @@ import { eventIdOf } from '../kernel/event-id.ts';
 import type { NotOk } from '../kernel/outcome.ts';
 import { streamOf } from './agent-stream.ts';
 import type { Call } from './call-chain.ts';
+import { type Contract, riskOfMessage } from './contract.ts';
 import type { DeadLetter } from './dead-letters.ts';
 import { nameOf, type Operation } from './protocol.ts';
 import type { RunningTurn } from './running-turn.ts';
@@ -22,6 +23,8 @@ export type ActionFacts = {
   readonly actor: Did;
   readonly cause: Cause;
   readonly toolOf: (name: string) => Tool | undefined;
+  /** The contract of this name, if this node knows it: a node that does not leaves the judgement to the receiver's. */
+  readonly contractOf: (name: string) => Contract | undefined;
 };
 
 /** Starting an agent is two records; stopping one waits for its turn and its children's. */
@@ -67,7 +70,7 @@ export function actionOf(turn: RunningTurn, ordinal: number, operation: Operatio
       const { input } = operation;
       return {
         ...base,
-        ...tame,
+        ...judgedBy(facts.contractOf(operation.contract), operation.message),
         note: () => note(nested),
         verb: 'ask',
         target: targetOf(operation),
@@ -76,7 +79,14 @@ export function actionOf(turn: RunningTurn, ordinal: number, operation: Operatio
       };
     }
     case 'tell':
-      return { ...base, ...tame, verb: 'tell', target: targetOf(operation), input: operation.input, withinMs: 1 };
+      return {
+        ...base,
+        ...judgedBy(facts.contractOf(operation.contract), operation.message),
+        verb: 'tell',
+        target: targetOf(operation),
+        input: operation.input,
+        withinMs: 1,
+      };
     case 'spawn': {
       const target = `${operation.contract}@${operation.agent}`;
       return { ...base, ...tame, verb: 'spawn', target, input: operation.options, withinMs: SPAWN_MS };
@@ -92,7 +102,7 @@ export function actionOf(turn: RunningTurn, ordinal: number, operation: Operatio
 export function replyActionOf({ accepted, agent, id }: RunningTurn, { actor, cause }: ActionFacts): Action {
   return {
     ...{ key: `${id}/reply`, agent, actor, stream: streamOf(agent), cause },
-    ...{ verb: 'tell', effect: 'idempotent', risk: 1, withinMs: 1 },
+    ...{ verb: 'tell', effect: 'idempotent', risk: 0, withinMs: 1 },
     target: accepted.name,
     input: null,
   };
@@ -110,15 +120,16 @@ export function arrivalActionOf(
     readonly correlation: EventId;
     readonly cause?: Cause;
   },
-  { contract, to }: { readonly contract: string; readonly to: string },
+  { contract, to }: { readonly contract: Contract | undefined; readonly to: string },
 ): Action {
   const { id, kind: verb, name, body: input, from: agent, did: actor, correlation, cause } = arriving;
   return {
     ...{ key: `${id}/arrival`, agent, actor, verb, input, correlation },
     stream: unwrap(parseStreamId(`sender/${agent}`), 'an agent name makes a stream'),
-    target: `${contract}.${name}@${to}`,
+    target: `${contract?.name ?? 'unknown'}.${name}@${to}`,
     isArrival: true,
-    ...{ effect: 'idempotent', risk: 1, withinMs: 1 },
+    ...judgedBy(contract, name),
+    withinMs: 1,
     ...(cause === undefined ? {} : { cause }),
   };
 }
@@ -126,7 +137,12 @@ export function arrivalActionOf(
 /** Putting a dead letter back: its sender's tell, once more. */
 export function retryActionOf(
   letter: DeadLetter,
-  { contract, sender, actor, cause }: Pick<ActionFacts, 'actor' | 'cause'> & { contract: string; sender: string },
+  {
+    contract,
+    sender,
+    actor,
+    cause,
+  }: Pick<ActionFacts, 'actor' | 'cause'> & { readonly contract: Contract | undefined; readonly sender: string },
 ): Action {
   const { message, agent, name, body: input, correlation } = letter;
   return {
@@ -135,14 +151,21 @@ export function retryActionOf(
     actor,
     stream: streamOf(sender),
     verb: 'tell',
-    target: `${contract}.${name}@${agent}`,
-    effect: 'idempotent',
-    risk: 1,
+    target: `${contract?.name ?? 'unknown'}.${name}@${agent}`,
+    ...judgedBy(contract, name),
     input,
     withinMs: 1,
     correlation,
     cause,
   };
+}
+
+/** What a message's contract says of sending it. */
+function judgedBy(contract: Contract | undefined, name: string): Pick<Action, 'effect' | 'risk' | 'needs'> {
+  if (contract === undefined) return { effect: 'idempotent', risk: 0 };
+  const { trust, ring } = contract.spec.needs ?? {};
+  const needs = { ...(trust === undefined ? {} : { trust }), ...(ring === undefined ? {} : { ring }) };
+  return { effect: 'idempotent', risk: riskOfMessage(contract, name), needs };
 }
 
 function targetOf(operation: Operation & { readonly verb: 'ask' | 'tell' }): string {

@@ -23,6 +23,15 @@ const wait = z.strictObject({
   until: z.int().nullable(),
 });
 
+const sent = z.strictObject({
+  turn: id,
+  message: id,
+  to: z.string(),
+  contract: z.string(),
+  name: z.string(),
+  body: data,
+  retry_until: z.int(),
+});
 const parked = z.strictObject({
   turn: id,
   at: z.int(),
@@ -95,15 +104,9 @@ export const AGENT_EVENTS = {
   'agent.emitted': { 1: z.strictObject({ turn: id, name: z.string(), data }) },
   /** A message on its way out: durable before anybody sees it. */
   'message.sent': {
-    1: z.strictObject({
-      turn: id,
-      message: id,
-      to: z.string(),
-      contract: z.string(),
-      name: z.string(),
-      body: data,
-      retry_until: z.int(),
-    }),
+    1: sent,
+    /** The class that was decided about. Those of version 1 were all decided as of class 1. */
+    2: sent.extend({ risk: z.int().min(0).max(4) }),
   },
   /** The other side has accepted what was sent, or never will. */
   'message.delivered': {
@@ -171,7 +174,7 @@ export const AGENT_UPCASTS: { readonly [T in AgentEventType]: readonly Step[] } 
   'message.dead_lettered': [],
   'message.retried': [],
   'agent.emitted': [],
-  'message.sent': [],
+  'message.sent': [(data) => ({ ...(data as { readonly [name: string]: JsonValue }), risk: 1 })],
   'message.delivered': [],
   'timer.armed': [],
   'timer.cancelled': [],

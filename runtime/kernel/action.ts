@@ -32,6 +32,8 @@ export type Action = {
   readonly risk: Risk;
   readonly scope?: string;
   readonly input: JsonValue;
+  /** What whoever is addressed wants its callers to have, beside what the risk takes. */
+  readonly needs?: { readonly trust?: number; readonly ring?: number };
   /** The approval that it stands under, by the event that granted it. */
   readonly under?: EventId;
   /** It comes from another node, which has decided it before, and what it says of itself was verified. */

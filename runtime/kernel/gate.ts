@@ -14,7 +14,7 @@ import { messageOf } from '../core/errors.ts';
 import type { Action } from './action.ts';
 import { type Obligation, redact } from './obligation.ts';
 
-export const GATES = ['kill', 'ring', 'breaker', 'budget', 'delegation', 'policy', 'approval'] as const;
+export const GATES = ['kill', 'ring', 'breaker', 'budget', 'delegation', 'trust', 'policy', 'approval'] as const;
 export type GateName = (typeof GATES)[number];
 
 /** Counters that move when authority is withdrawn. A permit of an earlier epoch is worthless. */

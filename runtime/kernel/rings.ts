@@ -22,6 +22,7 @@ import {
   effectiveScore,
   inner,
   outer,
+  RING_LINES,
   RING_RULES,
   type Ring,
   type RingRules,
@@ -151,6 +152,12 @@ export class Rings {
     return Math.min(endorsed, this.#parts.limitOf?.(agent, at) ?? endorsed);
   }
 
+  /** The score that an operator's elevation stands for while it holds: the line of the ring that it opens. */
+  vouchedFor(agent: string, at: Millis): Score {
+    const elevation = this.#standings.get(agent)?.elevation;
+    return elevation === undefined || at >= elevation.until ? 0 : RING_LINES[this.ringOf(agent)];
+  }
+
   /** What an act came to, once that is on disk (N5). */
   observe(agent: string, ending: 'clean' | 'violated' | 'failed', at: Millis): void {
     const standing = this.#standings.get(agent);
@@ -254,14 +261,20 @@ const UNDELEGATED: ReadonlySet<string> = new Set(
 
 /** The table of DESIGN section 6: from which ring an act of this kind may be tried, and where a human must agree. */
 function answerFor(ring: Ring, kind: ActKind, action: Action): GateAnswer {
-  const needed = OUTERMOST[action.verb === 'use' ? kind : 'pure'];
-  if (ring > needed) {
+  const needed = inner(OUTERMOST[action.verb === 'use' ? kind : 'pure'], wantedOf(action));
+  const isInside = ring <= needed; // what is no ring is further in than anybody stands
+  if (!isInside) {
     const message = `expected an agent of ring ${needed} or inner for ${action.target}, found one of ring ${ring}`;
     return { verdict: 'deny', code: 'ring.too_far_out', message };
   }
   if (kind !== 'irreversible' || action.verb !== 'use' || ring === 0) return { verdict: 'allow' };
   const message = `expected an approval for ${action.target}, which cannot be undone`;
   return { verdict: 'escalate', code: 'ring.needs_approval', message };
+}
+
+/** What whoever is addressed wants. */
+function wantedOf({ needs }: Action): Ring {
+  return Math.min(3, needs?.ring ?? 3) as Ring;
 }
 
 /** A spawn's target is `<contract>@<agent>`. */

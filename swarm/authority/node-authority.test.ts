@@ -122,6 +122,25 @@ describe('a node with an authority', () => {
   });
 });
 
+describe('whether a peer is trusted enough', () => {
+  test('follows from its deeds and its sponsor’s, now; who is nobody’s has nothing', async () => {
+    const { first, house } = await aHouse('peers');
+    const { authority } = first;
+    expect(authority.verifyPeer(house.didOf('clerk'), { required: 500 })).toMatchObject({
+      ok: true,
+      value: { score: 650, tier: 'standard', asOf: first.log.size },
+    });
+    await first.act('clerk', eve);
+    expect(authority.verifyPeer(house.didOf('clerk'), { required: 500 })).toMatchObject({
+      error: { code: 'trust.too_low' },
+    });
+    expect(authority.verifyPeer(house.operator.did, { required: 1 })).toMatchObject({
+      error: { code: 'trust.unsponsored' },
+    });
+    expect(authority.verifyPeer(house.didOf('clerk'), { required: Number.NaN })).toMatchObject({ ok: false });
+  });
+});
+
 describe('trust in rings', () => {
   test('the first act beyond what was given ends an endorsement, and the ring follows the score', async () => {
     const { first } = await aHouse('falls');

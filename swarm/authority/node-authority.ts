@@ -20,9 +20,8 @@ import type { Chains } from '../../mesh/link/chains.ts';
 import { revocationCheck } from '../../mesh/revocation/check.ts';
 import { RevocationFeed } from '../../mesh/revocation/feed.ts';
 import { type RevocationHead, type RevocationLearned, Revocations } from '../../mesh/revocation/revocations.ts';
-import { RISK_GATES } from '../../mesh/trust/rules.ts';
-import { Trust } from '../../mesh/trust/trust.ts';
-import type { Contract } from '../../runtime/actor/contract.ts';
+import { classOf, trustNeeded } from '../../mesh/trust/gate.ts';
+import { type Required, Trust, type Verified } from '../../mesh/trust/trust.ts';
 import { delegate } from '../../runtime/actor/delegate-tool.ts';
 import { type ProvidedTool, provide, ToolError } from '../../runtime/actor/tool.ts';
 import { type Cid, parseCid } from '../../runtime/codec/cid.ts';
@@ -40,7 +39,7 @@ import type { Outcome } from '../../runtime/kernel/outcome.ts';
 import type { EventLog, NewEvent } from '../../runtime/log/event-log.ts';
 import { AuthorityJournal } from './authority-journal.ts';
 import { type Grant, mintFrom, type Signer } from './mint-from.ts';
-import { trustCheck } from './trust-check.ts';
+import { type ContractOf, riskOfAsked, trustCheck, trustForAsked } from './trust-check.ts';
 
 export type NodeAuthorityParts = {
   readonly log: EventLog;
@@ -107,7 +106,7 @@ export class NodeAuthority {
     });
     this.gate = delegationGate({
       ...this.#view,
-      trustFor: ({ verb, risk }) => (verb === 'use' ? RISK_GATES[risk] : undefined),
+      trustFor: (action) => trustNeeded(classOf(action, action.risk), action.needs?.trust),
     });
     this.tool = provide(delegate, async (grant, { agent }) => {
       const given = await this.delegate(agent, grant);
@@ -138,6 +137,12 @@ export class NodeAuthority {
   get trust(): Trust {
     assert(this.#trust !== undefined, 'an authority that was opened');
     return this.#trust;
+  }
+
+  /** Whether somebody, of this node or another, is trusted enough now, as this node's log has it.
+   *  `trust.unsponsored` · `trust.too_low` · `trust.too_exposed` */
+  verifyPeer(did: Did, required: Omit<Required, 'at'>): Result<Verified, Refusal> {
+    return this.trust.verifyPeer(did, { ...required, at: this.#parts.clock.now() });
   }
 
   /** An agent of the realm, by name. */
@@ -232,14 +237,15 @@ export class NodeAuthority {
 
   /** What is asked of every envelope, and what is shown with messages and taken from those of others. `contractOf`: what an
    *  agent of this node answers, and so what trust it wants. */
-  linkParts(contractOf: (agent: Did) => Contract | undefined): {
+  linkParts(contractOf: ContractOf): {
     readonly directory: Directory;
     readonly checks: readonly Check[];
     readonly chains: Chains;
   } {
     const { check, debit } = delegationCheck({
       ...this.#view,
-      riskOf: (command) => (command.startsWith('/mesh/') ? undefined : 1),
+      riskOf: (asked) => riskOfAsked(asked, contractOf),
+      trustFor: (asked) => trustForAsked(asked, contractOf),
     });
     const checks: Check[] = [
       revocationCheck(this.#authority),

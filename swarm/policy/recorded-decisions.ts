@@ -10,7 +10,7 @@ import type { DigestText, LogRecord, RecordedDecision } from '../../runtime/code
 import { digestText, parseStreamId } from '../../runtime/codec/record.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
 import { hasCode } from '../../runtime/core/errors.ts';
-import { type Action, actionDigest } from '../../runtime/kernel/action.ts';
+import { type Action, actionDigest, type Risk } from '../../runtime/kernel/action.ts';
 import { ACTION_EVENTS, type ActionDecided } from '../../runtime/kernel/action-events.ts';
 import { type GateName, type GateRequest, NO_EPOCHS } from '../../runtime/kernel/gate.ts';
 import type { Ring } from '../../runtime/kernel/ring.ts';
@@ -167,13 +167,16 @@ type Sent = {
   readonly contract: string;
   readonly name: string;
   readonly body: Action['input'];
+  /** Missing in version 1, whose messages were all of class 1. */
+  readonly risk?: Risk;
 };
 
-function fromSent(record: LogRecord, { turn, message, to, contract, name, body }: Partial<Sent>): ReadAction | string {
+function fromSent(record: LogRecord, payload: Partial<Sent>): ReadAction | string {
+  const { turn, message, to, contract, name, body, risk = 1 } = payload;
   if (message === undefined || to === undefined || body === undefined) return 'event.unknown_type';
   const target = `${contract}.${name}@${to}`;
   const key = `${turn}/${message}`;
-  const tame = { effect: 'idempotent', risk: 1, withinMs: 1 } as const;
+  const tame = { effect: 'idempotent', risk, withinMs: 1 } as const;
   const action = { ...actorOf(record), ...tame, key, verb: 'tell', target, input: body } as const;
   return { action, at: undefined, ring: undefined, digest: undefined, refused: undefined };
 }
