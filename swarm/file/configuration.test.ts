@@ -51,6 +51,12 @@ test('settings are overridden as the kind that they are', () => {
   });
 });
 
+test('health is a port of loopback, or an address that is told', () => {
+  expect(configured('', {}, {}).health.value).toBe(null);
+  expect(configured('', { health: '0' }).health.value).toBe(0);
+  expect(configured('', {}, { RINGMESH_HEALTH: '0.0.0.0:9464' }).health.value).toBe('0.0.0.0:9464');
+});
+
 const REFUSED: readonly [string, { flags?: Flags; env?: Readonly<Record<string, string>> }, string, RegExp][] = [
   ['a secret in a flag', { flags: { set: ['token=hunter2'] } }, 'config.secret_inline', /--set token/],
   [
@@ -74,7 +80,7 @@ const REFUSED: readonly [string, { flags?: Flags; env?: Readonly<Record<string, 
   ['a role that is none', { flags: { only: 'frnt' } }, 'swarm.no_such_role', /did you mean front\?/],
   ['one operator beyond this machine', { flags: { broker: '10.0.0.1:4222' } }, 'swarm.quorum_too_small', /10\.0\.0\.1/],
   ['a port that is none', { flags: { health: '99999' } }, 'config.malformed', /--health/],
-  ['an address instead of a port', { env: { RINGMESH_HEALTH: '0.0.0.0:80' } }, 'config.malformed', /RINGMESH_HEALTH/],
+  ['a host by its name to listen on', { flags: { health: 'web:9464' } }, 'config.malformed', /--health/],
   ['a drain without a unit', { flags: { drain: '10' } }, 'config.malformed', /--drain/],
 ];
 

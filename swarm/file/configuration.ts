@@ -8,6 +8,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { nearest } from '../../policies/expression/nearest.ts';
 import { type Duration, toMillis } from '../../runtime/actor/duration.ts';
 import { CodedError } from '../../runtime/core/errors.ts';
+import { findRole, type RoleToRun } from './roles.ts';
 import { SwarmShape } from './shape.ts';
 import { isLoopback, quorumMessage, type SwarmFile } from './swarm-file.ts';
 
@@ -28,11 +29,11 @@ export type Configuration = {
   readonly anchors: Configured<string>;
   readonly keys: Configured<string>;
   readonly broker: Configured<string>;
-  /** The role that is run; none: everything, in one node. */
+  /** The role that is run, or a slot of one; none: everything, in one node. */
   readonly only: Configured<string | null>;
   readonly drain: Configured<Duration>;
-  /** A port of loopback; none: nobody is told. */
-  readonly health: Configured<number | null>;
+  /** A port of loopback, or `address:port`; none: nobody is told. */
+  readonly health: Configured<number | string | null>;
   readonly settings: { readonly [name: string]: Configured<SettingValue> };
 };
 
@@ -79,8 +80,7 @@ export function configure(swarm: SwarmFile, flags: Flags, { env, cwd, home }: Su
   const state = isAbsolute(env['XDG_STATE_HOME'] ?? '') ? (env['XDG_STATE_HOME'] ?? '') : join(home, '.local', 'state');
   const only = pick('only', '');
   const role = only.value === '' ? null : only.value;
-  if (role !== null) mustBeRole(swarm, role);
-  const suffix = role === null ? '' : `-${role}`;
+  const suffix = role === null ? '' : `-${roleNamed(swarm, role).role}`;
   const log = pick('log', fromFile(`.ringmesh/${realm}${suffix}`), { written: swarm.log, isPath: true });
   const broker = pick('broker', 'none', { written: swarm.broker });
   if (!SwarmShape.shape.broker.safeParse(broker.value).success) {
@@ -99,7 +99,7 @@ export function configure(swarm: SwarmFile, flags: Flags, { env, cwd, home }: Su
     broker,
     only: { ...only, value: role },
     drain: { ...drain, value: durationOf(drain) },
-    health: { ...health, value: portOf(health) },
+    health: { ...health, value: healthOf(health) },
     settings: settingsOf(swarm, flags.set ?? [], { env, cwd, home }),
   };
 }
@@ -166,21 +166,25 @@ function inlineSecret(where: string): CodedError {
   return new CodedError('config.secret_inline', `${where}: expected a secret in a file that the swarm file names`);
 }
 
-function mustBeRole(swarm: SwarmFile, role: string): void {
+/** @throws {CodedError} `swarm.no_such_role` */
+export function roleNamed(swarm: SwarmFile, name: string): RoleToRun {
+  const found = findRole(swarm, name);
+  if (found !== undefined) return found;
   const roles = Object.keys(swarm.roles ?? {});
-  if (roles.includes(role)) return;
-  const hint = nearest(role, roles);
+  const hint = nearest(name, roles);
   throw new CodedError(
     'swarm.no_such_role',
-    `expected one of the roles ${roles.join(', ') || '(there are none)'}; found ${role}${hint === undefined ? '' : `; did you mean ${hint}?`}`,
+    `expected one of the roles ${roles.join(', ') || '(there are none)'}; found ${name}${hint === undefined ? '' : `; did you mean ${hint}?`}`,
   );
 }
 
-function portOf(health: Configured<string>): number | null {
-  if (health.value === '') return null;
-  const port = /^\d{1,5}$/.test(health.value) ? Number(health.value) : Number.NaN;
-  if (port <= 65_535) return port;
-  throw malformed(health, 'a port, 0 to 65535');
+function healthOf(health: Configured<string>): number | string | null {
+  const { value } = health;
+  if (value === '') return null;
+  const at = /^\d{1,5}$/.test(value) ? Number(value) : value;
+  const parsed = SwarmShape.shape.health.safeParse(at);
+  if (parsed.success && parsed.data !== undefined) return parsed.data;
+  throw malformed(health, 'a port, 0 to 65535, or an address with one');
 }
 
 function durationOf(drain: Configured<string>): Duration {

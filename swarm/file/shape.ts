@@ -7,6 +7,9 @@ const API_VERSION = 'ringmesh.swarm/v1';
 /** More agents of one kind than this are a slip of the pen. */
 const COUNT_MAX = 10_000;
 
+/** More nodes than this are more than one realm. */
+const REPLICAS_MAX = 256;
+
 const Word = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/);
 const Export = z.string().regex(/^[A-Za-z_$][\w$]{0,99}$/);
 const Message = z.string().regex(/^[A-Za-z][A-Za-z0-9]{0,59}$/);
@@ -166,10 +169,18 @@ export const SwarmShape = z.strictObject({
       z.strictObject({
         agents: z.array(AgentPattern).min(1).describe('By their names in this file.'),
         tools: z.array(Word).min(1).optional().describe('Not stated: all.'),
+        replicas: z
+          .int()
+          .min(1)
+          .max(REPLICAS_MAX)
+          .optional()
+          .describe('As many nodes, ROLE-1, ROLE-2, …, among which its agents are dealt.'),
       }),
     )
     .optional()
-    .describe('What `--only ROLE` runs: a node of its own, with its own log.'),
+    .describe(
+      'What `--only ROLE` runs: a node of its own, with its own log; of several replicas the first that is free.',
+    ),
   broker: z
     .string()
     .regex(/^(none|spawn|([a-z0-9][a-z0-9.-]{0,253}|\[[0-9a-f:.]{2,45}\]):\d{1,5})$/)
@@ -179,11 +190,9 @@ export const SwarmShape = z.strictObject({
   anchors: path.optional().describe('The directory of its anchor; the user’s state folder unless given.'),
   keys: path.optional().describe('The realm’s folder of keys; .ringmesh/<realm>-keys unless given.'),
   health: z
-    .int()
-    .min(0)
-    .max(65_535)
+    .union([z.int().min(0).max(65_535), z.string().regex(/^((\d{1,3}\.){3}\d{1,3}|\[[0-9a-f:.]{2,45}\]):\d{1,5}$/)])
     .optional()
-    .describe('A port of 127.0.0.1 for /healthz, /readyz and /metrics; 0 for one that is free.'),
+    .describe('A port of 127.0.0.1 for /healthz, /readyz and /metrics; 0 for one that is free; or address:port.'),
   until: z
     .union([
       z.enum(['answered', 'stopped']),

@@ -36,6 +36,15 @@ test.each<[string, Asked, number]>([
   expect((await ask(server, asked)).status).toBe(status);
 });
 
+test('on an address it was told, it is found by addresses, and by no name that somebody points there (T1, T2)', async () => {
+  await using server = await HealthServer.open('0.0.0.0:0');
+  expect(server.url).toMatch(/^http:\/\/0\.0\.0\.0:\d+$/);
+  expect((await ask(server, { headers: { host: '10.1.2.3:9464' } })).status).toBe(200);
+  for (const host of ['evil.example.com', '10.1.2.3.example.com']) {
+    expect((await ask(server, { headers: { host } })).status).toBe(403);
+  }
+});
+
 test('it listens on loopback alone, and says when its port is taken (T1)', async () => {
   await using server = await HealthServer.open(0);
   expect(server.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);

@@ -1,8 +1,8 @@
 /**
  * `/healthz`, `/readyz` and `/metrics`, for whoever watches this machine.
  *
- * T1. It listens on loopback, and nowhere else.
- * T2. A web page cannot read it by a name that it points here: the host asked for has to be this one.
+ * T1. It listens on loopback, and elsewhere only where an address is told: whoever reaches that one can read it.
+ * T2. A web page cannot read it by a name that it points here: the host asked for has to be this one, or an address.
  * T3. It answers from before the first step to after the last: until all have started, and once one is being stopped, the
  *     swarm is not ready.
  */
@@ -14,16 +14,20 @@ import { Metrics, type Watched } from './metrics.ts';
 const REQUEST_MS_MAX = 5_000;
 const CONNECTIONS_MAX = 32;
 const HEADER_BYTES_MAX = 8 * 1024;
-const HOST = '127.0.0.1'; // T1
+const LOOPBACK = '127.0.0.1'; // T1
+const LOCAL_HOST = /^(127\.0\.0\.1|localhost)(:\d{1,5})?$/i;
+const ADDRESS_HOST = /^(localhost|(\d{1,3}\.){3}\d{1,3}|\[[0-9a-f:.]{2,45}\])(:\d{1,5})?$/i;
 
 type Told = { readonly status: number; readonly body: string };
 
 export class HealthServer implements AsyncDisposable {
   readonly #server: Server;
+  readonly #host: string;
   #swarm: Watched | undefined;
   #metrics: Metrics | undefined;
 
-  private constructor() {
+  private constructor(host: string) {
+    this.#host = host;
     const limits = { requestTimeout: REQUEST_MS_MAX, headersTimeout: REQUEST_MS_MAX, keepAliveTimeout: REQUEST_MS_MAX };
     this.#server = createServer(
       { ...limits, maxHeaderSize: HEADER_BYTES_MAX, requireHostHeader: true },
@@ -39,22 +43,23 @@ export class HealthServer implements AsyncDisposable {
     this.#server.maxConnections = CONNECTIONS_MAX;
   }
 
-  /** `port` 0: one that is free. @throws {CodedError} `server.unavailable` the port is taken */
-  static async open(port: number): Promise<HealthServer> {
-    const opened = new HealthServer();
+  /** A port of loopback, 0 for one that is free; or `address:port`. @throws {CodedError} `server.unavailable` it is taken */
+  static async open(at: number | string): Promise<HealthServer> {
+    const [host, port] = typeof at === 'number' ? [LOOPBACK, at] : addressOf(at);
+    const opened = new HealthServer(host);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     opened.#server.once('error', (cause) => {
-      const message = `expected to listen on ${HOST}:${port}, found: ${messageOf(cause)}`;
+      const message = `expected to listen on ${host}:${port}, found: ${messageOf(cause)}`;
       reject(new CodedError('server.unavailable', message, { cause }));
     });
-    opened.#server.listen({ host: HOST, port, exclusive: true }, resolve);
+    opened.#server.listen({ host: host.replace(/[[\]]/g, ''), port, exclusive: true }, resolve);
     await promise;
     return opened;
   }
 
   /** `http://127.0.0.1:9464` */
   get url(): string {
-    return `http://${HOST}:${(this.#server.address() as AddressInfo).port}`;
+    return `http://${this.#host}:${(this.#server.address() as AddressInfo).port}`;
   }
 
   /** From now on it is ready; with nothing, no more (T3). */
@@ -72,7 +77,7 @@ export class HealthServer implements AsyncDisposable {
 
   #respond(request: IncomingMessage): Told {
     const { method, headers } = request;
-    if (!/^(127\.0\.0\.1|localhost)(:\d{1,5})?$/i.test(headers.host ?? '')) {
+    if (!(this.#host === LOOPBACK ? LOCAL_HOST : ADDRESS_HOST).test(headers.host ?? '')) {
       return { status: 403, body: 'expected a host that this is\n' }; // T2
     }
     if (headers.origin !== undefined) return { status: 403, body: 'expected no request of a web page\n' };
@@ -96,6 +101,11 @@ const STOPPED = 'the log has stopped\n';
 
 function readiness(isReady: boolean): string {
   return `# HELP ringmesh_ready Whether every step has started.\n# TYPE ringmesh_ready gauge\nringmesh_ready ${isReady ? 1 : 0}\n`;
+}
+
+function addressOf(text: string): readonly [host: string, port: number] {
+  const colon = text.lastIndexOf(':');
+  return [text.slice(0, colon), Number(text.slice(colon + 1))];
 }
 
 function pathOf({ url = '' }: IncomingMessage): string {

@@ -5,6 +5,7 @@ import type { Shell } from '../shell.ts';
 export function upGroup(program: Command, shell: Shell): void {
   configured(program.command('up'))
     .description('run a swarm from its file: each step on stderr, at the end a summary, and the log verified')
+    .option('--otel', 'spans by the OpenTelemetry SDK, configured by its OTEL_… variables; those ask for it, too')
     .option('--json', 'the summary, and errors, as JSON')
     .action(async (file, options) => (await import('./up.ts')).up(shell, file, options));
 }
@@ -19,6 +20,9 @@ export function configured(command: Command): Command {
     .option('--only <role>', 'run one role of the file, as a node of its own (RINGMESH_ONLY)')
     .option('--broker <host:port>', 'the broker of the realm, or spawn (RINGMESH_BROKER)')
     .option('--drain <time>', 'how long turns may take to come to an end, such as 10s (RINGMESH_DRAIN)')
-    .option('--health <port>', 'a port of 127.0.0.1 for /healthz, /readyz and /metrics (RINGMESH_HEALTH)')
+    .option(
+      '--health <port>',
+      '/healthz, /readyz, /metrics on this port of 127.0.0.1, or on address:port (RINGMESH_HEALTH)',
+    )
     .option('--set <name=value...>', 'a setting of the file; never a secret (RINGMESH_SET_NAME)');
 }
