@@ -14,7 +14,7 @@ const self = nodeToken(didOf(node));
 
 test('P1 to P6: what a node may do, word for word', () => {
   expect(natsPermissions(realm, self, { mayControl: false })).toEqual({
-    publish: ['hand', 'ask', 'tell', 'answer']
+    publish: ['hand', 'ask', 'tell', 'answer', 'body']
       .map((lane) => ['m1', 'acme', lane, '*', self].join('.'))
       .concat(['beat', 'revoke'].map((lane) => ['m1', 'acme', lane, 'all', self].join('.')))
       .concat('_INBOX.>'),

@@ -26,11 +26,11 @@ export type NodeToken = Brand<string, 'NodeToken'>;
 /** A subject or pattern that this file has built. */
 export type Subject = Brand<string, 'Subject'>;
 
-/** What travels apart: handshakes and what is presented; requests; answers; the control lane, which needs its own grant;
- *  heartbeats and revocations, which go to all. */
-export type Lane = 'hand' | 'ask' | 'tell' | 'answer' | 'control' | 'beat' | 'revoke';
+/** What travels apart: handshakes and what is presented; requests; answers; pieces of large bodies; the control lane, which
+ *  needs its own grant; heartbeats and revocations, which go to all. */
+export type Lane = 'hand' | 'ask' | 'tell' | 'answer' | 'body' | 'control' | 'beat' | 'revoke';
 
-export const LANES: readonly Lane[] = ['hand', 'ask', 'tell', 'answer', 'control', 'beat', 'revoke'];
+export const LANES: readonly Lane[] = ['hand', 'ask', 'tell', 'answer', 'body', 'control', 'beat', 'revoke'];
 
 /** Where a message is addressed when it is for everybody. Shorter than any token. */
 export const ALL = 'all' as NodeToken;

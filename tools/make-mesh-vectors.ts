@@ -16,6 +16,7 @@ import { answerConfirm, answerHello, answerWelcome, sayHello } from '../mesh/han
 import { encodeHead, type Head } from '../mesh/head.ts';
 import { writeCertificate, writeWithdrawal } from '../mesh/hosting.ts';
 import { foldIdentity, writeInception, writeRevocation, writeRotation } from '../mesh/identity.ts';
+import { chunkLength, chunksIn, digestOfBody, readReference, writeReference } from '../mesh/link/body-reference.ts';
 import { type Message, sealMessages, sealMessagesAsBundle } from '../mesh/message.ts';
 import { Session } from '../mesh/session.ts';
 import { writeStatement } from '../mesh/statement.ts';
@@ -332,6 +333,7 @@ function iatpMesh(): JsonValue {
       statements: [...statements, ...Object.values(certificates), withdrawal].map(text),
     },
     cards: [card(ask, certificate)],
+    references: references(),
     cases: cases.map(([name, frames, at = NOW]) => {
       const view = receiver().view();
       const results = frames.flatMap((bytes) =>
@@ -370,6 +372,28 @@ function resultOf(result: Admission | Result<never, EnvelopeRefusal | Refusal>):
   }
   const { message, envelope, content } = result.value;
   return { admitted: { content: b64(content), envelope, message } };
+}
+
+/** Bodies by digest: what stands for them, and how they are cut. */
+function references(): JsonValue {
+  const body = utf8(JSON.stringify('x'.repeat(300_000)));
+  const digest = digestOfBody(body);
+  const chunks = Array.from({ length: chunksIn(body.length) }, (_, index) => chunkLength(body.length, index));
+  const media = 'application/json';
+  const contents = [
+    text(writeReference(body)),
+    JSON.stringify({ digest, media, size: 262_144 }),
+    JSON.stringify({ digest, media, size: 8_388_608 }),
+    JSON.stringify({ digest, media, size: 8_388_609 }),
+    JSON.stringify({ digest, media: 'text/html', size: 300_002 }),
+    JSON.stringify({ size: 300_002, media, digest }),
+    JSON.stringify({ digest, media, more: 1, size: 300_002 }),
+  ];
+  const cases = contents.map((content) => {
+    const read = readReference(utf8(content));
+    return { content, refused: read.ok ? null : read.error.code };
+  });
+  return { body: { character: 'x', count: 300_000, chunks, digest }, cases };
 }
 
 /** A session like the given one that has seen nothing yet. */

@@ -645,6 +645,21 @@ def check_handshake(v):
         need(opened == b64(body["plaintext"]), "body.undecipherable")
 
 
+# ---- Bodies by digest ------------------------------------------------------------------------------------------------
+
+REFERENCE = {"digest": DIGEST, "media": matching("application/json"), "size": integer(0)}
+
+
+def check_reference(content):
+    size = read_json(content.encode(), REFERENCE, "body.malformed")["size"]
+    need(size <= 8 * 1024 * 1024, "body.too_large")
+    need(size > 256 * 1024, "body.malformed")
+
+
+def chunks_in(size, most=128 * 1024):
+    return [min(most, size - at) for at in range(0, size, most)]
+
+
 # ---- The vectors ------------------------------------------------------------------------------------------------------
 
 
@@ -673,6 +688,11 @@ def main(directory):
         statement = Statement(card["statement"].encode(), ["iatp-mesh/1/card"])
         identity = Receiver(iatp["receiver"]).identities[card["agent"]]
         check("a card", (statement.value["agent"], statement.signers), (card["agent"], identity.keys[-1:]))
+    for case in iatp["references"]["cases"]:
+        check(f"the reference {case['content']}", attempt(lambda: check_reference(case["content"])), case["refused"])
+    said = iatp["references"]["body"]
+    body = json.dumps(said["character"] * said["count"]).encode()
+    check("a large body", (to_b64(hashlib.sha256(body).digest()), chunks_in(len(body))), (said["digest"], said["chunks"]))
     for case in iatp["cases"]:
         receiver = Receiver(iatp["receiver"])
         found = [result for frame in case["frames"] for result in receiver.admit(b64(frame), case["at"])]

@@ -1,21 +1,24 @@
 /**
- * What arrives at a node, once it has been admitted or refused: handed to the agents, settled, learned, or put on record.
+ * What arrives at a node, once it has been admitted or refused: handed to the agents, settled, learned, or put on record. Long
+ * because every arrival ends here, and what becomes of one kind builds on what became of another.
  *
  * Z1. Nothing is answered before what it says is on disk: an acceptance by the receiver, a refusal by this file.
  * Z2. What anybody may have sent is counted; at most, and seldom, it makes this node say hello to the one that it names.
  * Z3. What is refused after its signature is on record with its code; when it is too much, its counts are.
  * Z4. What comes behind delegations of the same node waits until they are read, and behind news of identities until that is on
  *     record, so that it may build on them at once.
+ * Z5. A body that is elsewhere is fetched only for a message that was admitted, and what was fetched is asked of every check
+ *     again before anybody else sees it.
  */
 
-import type { Receiver } from '../../runtime/actor/remote.ts';
+import type { Incoming, Receiver } from '../../runtime/actor/remote.ts';
 import type { Did } from '../../runtime/codec/did.ts';
 import { formatDidKey } from '../../runtime/codec/did-key.ts';
 import { admitKey } from '../../runtime/codec/ed25519.ts';
 import type { DigestText } from '../../runtime/codec/record.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
-import type { Refusal, Result } from '../../runtime/core/result.ts';
+import { err, ok, type Refusal, type Result } from '../../runtime/core/result.ts';
 import type { Rate } from '../../runtime/kernel/rate.ts';
 import { type Admitted, admit, admitEach, type Check, type EnvelopeRefusal, type NodeView } from '../admit.ts';
 import { isBundle } from '../bundle.ts';
@@ -23,16 +26,19 @@ import type { Claims } from '../claims.ts';
 import { DELEGATIONS_MEDIA } from '../delegation/presentation.ts';
 import type { Directory } from '../directory.ts';
 import { decodeHead, type Kind } from '../head.ts';
+import { FRESH_MS_MAX } from '../limits.ts';
 import { nodeDid, type SealingNode } from '../message.ts';
 import { learnPresentation } from '../presentation.ts';
 import { type NodeToken, nodeToken } from '../subject.ts';
-import { answerToAsk, answerToTell } from './bodies.ts';
+import { answerToAsk, answerToTell, JSON_MEDIA } from './bodies.ts';
+import { CHUNK_COMMAND, CHUNK_MEDIA, REFERENCE_MEDIA, readChunkRequest, readReference } from './body-reference.ts';
 import type { Chains } from './chains.ts';
 import { type Departures, UNSHOWN } from './departures.ts';
 import type { Desk } from './desk.ts';
+import type { Fetches } from './fetches.ts';
 import type { Heads, LogHead } from './heads.ts';
 import { Inbox, incomingOf } from './inbox.ts';
-import { HINT_RATE, MESSAGE_RATE, REFUSAL_RATE } from './limits.ts';
+import { HINT_RATE, MESSAGE_RATE, REFUSAL_RATE, SERVE_RATE } from './limits.ts';
 import { linkEvent } from './link-events.ts';
 import type { Names } from './names.ts';
 import type { Peers } from './peers.ts';
@@ -50,6 +56,7 @@ export type ArrivalParts = {
   readonly heads: Heads;
   readonly recorder: Recorder;
   readonly departures: Departures;
+  readonly fetches: Fetches;
   readonly receiver: Receiver;
   readonly quota?: Rate | undefined;
   readonly chains?: Chains | undefined;
@@ -72,6 +79,8 @@ const OTHER_SESSION: ReadonlySet<string> = new Set([
 
 /** No word about the request itself: it was damaged on its way, or came too late, and is sent again if it still matters. */
 const UNANSWERED: ReadonlySet<string> = new Set([
+  'body.no_room',
+  'body.not_fetched',
   'body.undecipherable',
   'body.wrong_digest',
   'body.wrong_length',
@@ -112,6 +121,9 @@ export class Arrivals {
   readonly #hints = new Buckets<NodeToken>(HINT_RATE);
   readonly #messages: Buckets<Did>;
   readonly #refusals = new Buckets<Did>(REFUSAL_RATE);
+  readonly #served = new Buckets<Did>(SERVE_RATE);
+  /** Requests whose answers are being fetched. */
+  readonly #fetching = new Set<DigestText>();
   /** Z4. */
   readonly #waiting = new Map<NodeToken, Uint8Array[]>();
   isDraining = false;
@@ -223,14 +235,18 @@ export class Arrivals {
         return this.#learn(admitted, at, blame);
       case 'ask':
       case 'tell':
-        if (claims.to === this.#self) this.#hearNode(admitted, from, blame);
+        if (claims.to === this.#self) this.#hearNode(admitted, from, at, blame);
+        else if (claims.body.media === REFERENCE_MEDIA) this.#handOverLarge(admitted, from, at, blame);
         else this.#handOver(admitted, from, at, blame);
         break;
       case 'control':
         blame({ code: 'claims.malformed', message: 'expected nothing on the control lane' });
         break;
       default:
-        if (!this.#parts.departures.hear(admitted)) {
+        if (this.#parts.fetches.hear(admitted, at)) return undefined;
+        if (head.kind === 'reply' && claims.body.media === REFERENCE_MEDIA)
+          this.#fetchAnswer(admitted, from, at, blame);
+        else if (!this.#parts.departures.hear(admitted)) {
           blame({ code: 'answer.unexpected', message: `expected no ${head.kind} to that request` });
         }
     }
@@ -256,30 +272,136 @@ export class Arrivals {
     return isNewcomer ? this.#parts.chains?.recorded() : undefined;
   }
 
-  #hearNode({ claims }: Admitted, from: Did, blame: (refusal: Refusal) => void): void {
+  #hearNode(admitted: Admitted, from: Did, at: Millis, blame: (refusal: Refusal) => void): void {
     const { departures, begin, left } = this.#parts;
-    if (claims.from === from && claims.command === '/mesh/leave') begin(left(from));
+    const { claims, head } = admitted;
+    if (head.kind === 'ask' && claims.from === from && claims.command === CHUNK_COMMAND)
+      this.#serve(admitted, from, at, blame);
+    else if (claims.from === from && claims.command === '/mesh/leave') begin(left(from));
     else if (claims.from === from && claims.command === '/mesh/show') departures.showAgain(from);
     else blame({ code: 'envelope.no_such_agent', message: 'expected an agent, found the node itself' });
   }
 
-  #handOver(admitted: Admitted, from: Did, at: Millis, blame: (refusal: Refusal) => void): void {
-    const { claims, head, message } = admitted;
-    const incoming = incomingOf(admitted, this.#parts.names, at);
-    if (!incoming.ok) {
-      blame(incoming.error);
+  /** A piece of what this node has lent to that one. Neither a loan that has ended nor a rate is anybody's fault. */
+  #serve({ claims, content, message }: Admitted, from: Did, at: Millis, blame: (refusal: Refusal) => void): void {
+    const wanted = readChunkRequest(content);
+    if (!wanted.ok) {
+      blame(wanted.error);
       return;
     }
-    const agent = this.#parts.desk.find(claims.to);
+    const { departures } = this.#parts;
+    const isSlow = !this.#served.take(from, at);
+    const chunk = isSlow ? undefined : departures.loans.chunk(from, wanted.value);
+    const code = isSlow ? 'answer.busy' : 'body.not_lent';
+    const said =
+      chunk === undefined
+        ? ({ kind: 'failure', answer: { code, request: message }, media: JSON_MEDIA, content: NOTHING } as const)
+        : ({ kind: 'reply', answer: { request: message }, media: CHUNK_MEDIA, content: chunk } as const);
+    const deadline = Math.min(claims.deadline, at + FRESH_MS_MAX) as Millis;
+    departures.say(from, { ...said, command: CHUNK_COMMAND, deadline, lane: 'body' });
+  }
+
+  /** Z5. */
+  #handOverLarge(admitted: Admitted, from: Did, at: Millis, blame: (refusal: Refusal) => void): void {
+    const reference = readReference(admitted.content);
+    if (!reference.ok) {
+      blame(reference.error);
+      return;
+    }
+    if (!this.#beginOrAnswer(admitted, from)) return;
+    const { fetches, clock } = this.#parts;
+    const { node: key, claims } = admitted;
+    const work = async (): Promise<void> => {
+      const fetched = await fetches.fetch({ did: from, key }, reference.value, claims.deadline, at);
+      const now = clock.now();
+      const whole = fetched.ok ? this.#checkWhole(admitted, fetched.value, now) : fetched;
+      if (whole.ok) {
+        this.#deliver(whole.value, from, now, blame);
+        return;
+      }
+      this.inbox.end(admitted);
+      blame(whole.error);
+    };
+    this.#parts.begin(work());
+  }
+
+  /** The answer to a request of this node, of which the rest is elsewhere. */
+  #fetchAnswer(admitted: Admitted, from: Did, at: Millis, blame: (refusal: Refusal) => void): void {
+    const { departures, fetches, clock, begin } = this.#parts;
+    const { node: key, claims } = admitted;
+    const request = claims.answer?.request;
+    const reference = readReference(admitted.content);
+    if (!reference.ok) {
+      blame(reference.error);
+      if (request !== undefined) departures.fail(request, reference.error.code, reference.error.message);
+      return;
+    }
+    if (request === undefined || !departures.isOpen(request) || this.#fetching.has(request)) return;
+    this.#fetching.add(request);
+    const work = async (): Promise<void> => {
+      const fetched = await fetches.fetch({ did: from, key }, reference.value, claims.deadline, at);
+      this.#fetching.delete(request);
+      const whole = fetched.ok ? this.#checkWhole(admitted, fetched.value, clock.now()) : fetched;
+      if (whole.ok) departures.hear(whole.value);
+      else blame(whole.error);
+      // What is not answered is asked again, and so is what may come another time.
+      if (!whole.ok && !UNANSWERED.has(whole.error.code))
+        departures.fail(request, whole.error.code, whole.error.message);
+    };
+    begin(work());
+  }
+
+  /** The message as it would be if its envelope had had room for it. */
+  #checkWhole(admitted: Admitted, content: Uint8Array, at: Millis): Result<Admitted, Refusal> {
+    const { claims } = admitted;
+    const body = { ...claims.body, media: JSON_MEDIA, length: content.length };
+    const whole: Admitted = { ...admitted, claims: { ...claims, body }, content };
+    for (const check of this.#view.checks) {
+      const refusal = check(whole, at);
+      if (refusal !== undefined) return err(refusal);
+    }
+    return ok(whole);
+  }
+
+  #handOver(admitted: Admitted, from: Did, at: Millis, blame: (refusal: Refusal) => void): void {
+    const incoming = incomingOf(admitted, this.#parts.names, at);
+    if (!incoming.ok) blame(incoming.error);
+    else if (this.#beginOrAnswer(admitted, from)) this.#obey(admitted, incoming.value, { from, at }, blame);
+  }
+
+  /** The same of one that is under way already. */
+  #deliver(admitted: Admitted, from: Did, at: Millis, blame: (refusal: Refusal) => void): void {
+    const incoming = incomingOf(admitted, this.#parts.names, at);
+    if (incoming.ok) {
+      this.#obey(admitted, incoming.value, { from, at }, blame);
+      return;
+    }
+    this.inbox.end(admitted);
+    blame(incoming.error);
+  }
+
+  /** Whether it is new here; `busy` where there is no room for it. */
+  #beginOrAnswer(admitted: Admitted, from: Did): boolean {
+    const { claims, message } = admitted;
     const begun = this.isDraining ? 'full' : this.inbox.begin(admitted);
-    if (begun === 'known') return;
-    const asked = { claims, peer: from };
     if (begun === 'full') {
       const busy = answerToTell({ type: 'busy', retryAfterMs: BUSY_MS });
-      this.#parts.departures.answer({ ...asked, digests: [message] }, busy, agent);
-      return;
+      const agent = this.#parts.desk.find(claims.to);
+      this.#parts.departures.answer({ claims, peer: from, digests: [message] }, busy, agent);
     }
-    const { receiver, departures, chains } = this.#parts;
+    return begun === 'new';
+  }
+
+  #obey(
+    admitted: Admitted,
+    incoming: Incoming,
+    { from, at }: { readonly from: Did; readonly at: Millis },
+    blame: (refusal: Refusal) => void,
+  ): void {
+    const { claims, head } = admitted;
+    const { receiver, departures, chains, desk } = this.#parts;
+    const asked = { claims, peer: from };
+    const agent = desk.find(claims.to);
     const unpaid = chains?.obey(admitted, at);
     if (unpaid !== undefined) {
       this.inbox.end(admitted);
@@ -290,8 +412,8 @@ export class Arrivals {
       try {
         const answer =
           head.kind === 'ask'
-            ? answerToAsk(await receiver.answer(incoming.value))
-            : answerToTell(await receiver.accept(incoming.value)); // Z1
+            ? answerToAsk(await receiver.answer(incoming))
+            : answerToTell(await receiver.accept(incoming)); // Z1
         departures.answer({ ...asked, digests: this.inbox.end(admitted) }, answer, agent);
       } finally {
         this.inbox.end(admitted);
@@ -359,5 +481,7 @@ export function splitView(node: Did, heard: LogHead, said: LogHead): ReturnType<
 }
 
 const BUSY_MS = 1_000;
+/** A failure that says no more than its code. */
+const NOTHING = new Uint8Array(0);
 /** Where the head of a bundle's first envelope begins. */
 const BUNDLE_HEAD_AT = 72;

@@ -9,8 +9,8 @@ import { messageOf } from '../../runtime/core/errors.ts';
 import { err, ok, type Refusal, type Result, unwrap } from '../../runtime/core/result.ts';
 import type { NotOk, Outcome } from '../../runtime/kernel/outcome.ts';
 import type { Kind } from '../head.ts';
-import { BODY_BYTES_MAX } from '../limits.ts';
 import { integer, object, oneOf, optional, readStrict, text } from '../strict-json.ts';
+import { LARGE_BODY_BYTES_MAX } from './limits.ts';
 
 export const JSON_MEDIA = 'application/json';
 
@@ -21,12 +21,13 @@ export type Answer = {
   readonly content: Uint8Array;
 };
 
+/** A body as it is signed and hashed. What an envelope has no room for travels by digest (`body-reference.ts`). */
 export function writeBody(value: JsonValue): Result<Uint8Array, Refusal> {
   const written = canonicalJson(value);
   if (!written.ok) return written;
   const bytes = utf8(written.value);
-  if (bytes.length <= BODY_BYTES_MAX) return ok(bytes);
-  const message = `expected at most ${BODY_BYTES_MAX} bytes of JSON, found ${bytes.length}`;
+  if (bytes.length <= LARGE_BODY_BYTES_MAX) return ok(bytes);
+  const message = `expected at most ${LARGE_BODY_BYTES_MAX} bytes of JSON, found ${bytes.length}`;
   return err({ code: 'body.too_large', message });
 }
 

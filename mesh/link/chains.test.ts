@@ -44,7 +44,7 @@ async function aPairWithChains(seed: string) {
       toShow: () => [[delegation]],
       learn: async () => [],
       recorded: async () => undefined,
-      obey: () => undefined,
+      pay: () => ({ ok: true, value: [] }),
     },
   };
   const { check } = delegationCheck({
@@ -68,7 +68,7 @@ async function aPairWithChains(seed: string) {
         return learned.flatMap((one) => (one.ok ? [] : [one.error]));
       },
       recorded: async () => undefined,
-      obey: () => undefined,
+      pay: () => ({ ok: true, value: [] }),
     },
   };
   await a.start();

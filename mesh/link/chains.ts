@@ -2,7 +2,8 @@
 import type { Outgoing } from '../../runtime/actor/remote.ts';
 import type { Did } from '../../runtime/codec/did.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
-import type { Refusal } from '../../runtime/core/result.ts';
+import type { Refusal, Result } from '../../runtime/core/result.ts';
+import type { Write } from '../../runtime/log/event-log.ts';
 import type { Admitted } from '../admit.ts';
 import type { Delegation } from '../delegation/delegation.ts';
 
@@ -13,6 +14,6 @@ export type Chains = {
   readonly learn: (content: Uint8Array, at: Millis) => Promise<readonly Refusal[]>;
   /** Resolves when what statements have taught is on record, so that checks can build on it. */
   readonly recorded: () => Promise<void>;
-  /** Has the message's chain pay for it, in the tick in which it is handed over; or says why it cannot. */
-  readonly obey: (admitted: Admitted, at: Millis) => Refusal | undefined;
+  /** What the message's chain pays for it, to be recorded with its acceptance; or why it cannot. Asked in that tick. */
+  readonly pay: (admitted: Admitted, at: Millis) => Result<readonly Write[], Refusal>;
 };

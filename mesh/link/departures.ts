@@ -1,6 +1,6 @@
 /**
  * What leaves a node: requests of its agents until they are settled, and answers to others. Everything that is ready in one
- * turn of the event loop is sealed together.
+ * turn of the event loop is sealed together. Long because what is written, shown, sent and settled shares one state.
  *
  * W1. An outcome comes from an answer that binds the request, from the deadline, or from the node's own end; never from
  *     silence or from what anybody may have sent.
@@ -8,6 +8,8 @@
  * W3. Certificates are shown with the first messages that need them, in the same bundle: with requests until an answer
  *     proves that they were taken in, with answers once and whenever the peer asks to be shown again. So are delegations
  *     with requests: those that they name, and those that their sender gave to whom they are for.
+ * W4. A body for which an envelope has no room is lent to the node that it is for, before the reference to it leaves, and for
+ *     as long as the reference may be sent again. Requests and answers are on disk before they get here, so is what is lent.
  */
 
 import type { Outgoing } from '../../runtime/actor/remote.ts';
@@ -32,10 +34,12 @@ import { PRESENTATION_MEDIA } from '../presentation.ts';
 import type { Transport } from '../transport.ts';
 import { writePresentations } from './announcements.ts';
 import { type Answer, JSON_MEDIA, readAnswer, writeBody } from './bodies.ts';
+import { digestOfBody, isLarge, REFERENCE_MEDIA, writeReference } from './body-reference.ts';
 import type { Chains } from './chains.ts';
 import type { Desk, Shown } from './desk.ts';
 import type { LogHead } from './heads.ts';
 import { ANSWERS_MAX, RESEND_MS_MIN, SETTLED_KEPT_MAX } from './limits.ts';
+import { Loans } from './loans.ts';
 import type { Names } from './names.ts';
 import { Outbox, Request } from './outbox.ts';
 import { type Parcel, pack } from './packing.ts';
@@ -63,6 +67,18 @@ type Reply = {
   readonly peer: Did;
   readonly message: Message;
   readonly by: Shown | undefined;
+  readonly lane?: Parcel['lane'];
+};
+
+/** Word from one node to another, for none of its agents. */
+export type NodeWord = {
+  readonly kind: Message['kind'];
+  readonly command: string;
+  readonly media: string;
+  readonly content: Uint8Array;
+  readonly deadline: Millis;
+  readonly answer?: Claims['answer'];
+  readonly lane?: Parcel['lane'];
 };
 
 /** What differs between one message and another. */
@@ -84,6 +100,7 @@ export const UNSHOWN: ReadonlySet<string> = new Set([
 export class Departures {
   readonly pending = new Pending();
   readonly outbox: Outbox;
+  readonly loans = new Loans();
   readonly #parts: DepartureParts;
   readonly #self: Did;
   readonly #byDigest = new Map<DigestText, Request>();
@@ -125,12 +142,19 @@ export class Departures {
     const { kind, code, content } = answer;
     const at = this.#parts.clock.now();
     const deadline = Math.min(claims.deadline, at + FRESH_MS_MAX) as Millis;
+    const lent = isLarge(content) ? digestOfBody(content) : undefined;
+    const said =
+      lent === undefined
+        ? { media: JSON_MEDIA, content }
+        : { media: REFERENCE_MEDIA, content: writeReference(content) };
     for (const request of digests) {
       if (at > deadline || this.#replies.length >= ANSWERS_MAX) return;
+      // Whoever gets no answer asks again, and there may be room then.
+      if (lent !== undefined && !this.loans.lend(peer, { digest: lent, content }, request, at)) return;
       const bound = code === undefined ? { request } : { code, request };
       const { command, correlation } = claims;
       const written = this.#claims(by, claims.from, deadline, { answer: bound, command, correlation });
-      const message = composeMessage({ kind, claims: written, media: JSON_MEDIA, content }, this.#parts.random);
+      const message = composeMessage({ kind, claims: written, ...said }, this.#parts.random);
       this.#replies.push({ peer, message, by });
     }
     this.#parts.ready();
@@ -138,12 +162,23 @@ export class Departures {
 
   /** Word from node to node that awaits no answer. */
   tellNode(peer: Did, command: string): void {
-    const at = this.#parts.clock.now();
-    const deadline = (at + FRESH_MS_MAX) as Millis;
-    const claims = this.#claims(undefined, peer, deadline, { command });
+    const deadline = (this.#parts.clock.now() + FRESH_MS_MAX) as Millis;
     const content = unwrap(writeBody(null), 'null is data');
-    const message = composeMessage({ kind: 'tell', claims, media: JSON_MEDIA, content }, this.#parts.random);
-    this.#replies.push({ peer, message, by: undefined });
+    this.say(peer, { kind: 'tell', command, media: JSON_MEDIA, content, deadline });
+  }
+
+  /** Any word from node to node. */
+  say(peer: Did, { kind, command, media, content, deadline, answer, lane }: NodeWord): Message {
+    const claims = this.#claims(undefined, peer, deadline, { answer, command });
+    const message = composeMessage({ kind, claims, media, content }, this.#parts.random);
+    this.sayAgain(peer, message, lane);
+    return message;
+  }
+
+  sayAgain(peer: Did, message: Message, lane: Parcel['lane']): void {
+    const isQueued = this.#replies.some((reply) => reply.message === message);
+    if (isQueued || this.#replies.length >= ANSWERS_MAX) return;
+    this.#replies.push({ peer, message, by: undefined, lane });
     this.#parts.ready();
   }
 
@@ -190,8 +225,28 @@ export class Departures {
     return this.#settled.has(request);
   }
 
+  /** Whether an answer to it is still awaited. */
+  isOpen(request: DigestText): boolean {
+    return this.#byDigest.has(request);
+  }
+
+  /** Its answer can never be had: what it says was found to be wrong. */
+  fail(digest: DigestText, code: string, message: string): void {
+    const request = this.#byDigest.get(digest);
+    if (request !== undefined) this.#settle(request, { type: 'failed', code, message });
+  }
+
+  /** No answer to this is awaited any more: those that come are repetitions. */
+  forget(digest: DigestText): void {
+    this.pending.settle(digest);
+    this.#settled.add(digest);
+    const [oldest] = this.#settled;
+    if (this.#settled.size > SETTLED_KEPT_MAX && oldest !== undefined) this.#settled.delete(oldest);
+  }
+
   /** What has become due, or is over. */
   tick(at: Millis): void {
+    this.loans.expire(at);
     for (const request of this.outbox.expired(at)) {
       this.#settle(request, { type: 'timeout', withinMs: Math.max(0, request.outgoing.deadline - request.begun) });
     }
@@ -235,7 +290,7 @@ export class Departures {
       if (written === undefined) continue;
       const way = this.#way(written.peer, at);
       this.outbox.sent(request, at);
-      if (way === undefined) continue;
+      if (way === undefined || !this.#isLent(request, at)) continue;
       if (!way.peer.known.has(written.by.certificate)) show(way.session, written.by);
       for (const link of this.#unknown(request, written.to, way.peer)) {
         chains.set(way.session, (chains.get(way.session) ?? new Map<Cid, Delegation>()).set(link.cid, link));
@@ -254,7 +309,7 @@ export class Departures {
       const { by } = reply;
       if (by !== undefined && !way.peer.shown.has(by.certificate)) show(way.session, by);
       if (by !== undefined) way.peer.shown.add(by.certificate);
-      parcels.push({ message: reply.message, session: way.session });
+      parcels.push({ message: reply.message, session: way.session, lane: reply.lane });
     }
     this.#replies = waiting;
     const shown = [...unshown].flatMap(([session, agents]) =>
@@ -268,7 +323,12 @@ export class Departures {
 
   #carry(parcels: readonly Parcel[], at: Millis): void {
     const { node, transport } = this.#parts;
-    for (const { lane, to, bytes } of pack(parcels, node, { at, bytesMax: transport.messageBytesMax })) {
+    const pieces = parcels.filter(({ lane }) => lane !== undefined);
+    const others = pieces.length === 0 ? parcels : parcels.filter(({ lane }) => lane === undefined);
+    const bounds = { at, bytesMax: transport.messageBytesMax };
+    const packets =
+      pieces.length === 0 ? pack(others, node, bounds) : [...pack(others, node, bounds), ...pack(pieces, node, bounds)];
+    for (const { lane, to, bytes } of packets) {
       try {
         transport.send(lane, to, bytes);
       } catch (error) {
@@ -339,14 +399,24 @@ export class Departures {
     const contract = place.contract.digest;
     const said = { cause, chain, command, contract, correlation, delegation, id };
     const claims = this.#claims(by, place.agent, deadline, said);
-    const parts = { kind: outgoing.kind, claims, media: JSON_MEDIA, content: content.value };
-    const message = composeMessage(parts, this.#parts.random);
+    const body = isLarge(content.value)
+      ? { media: REFERENCE_MEDIA, content: writeReference(content.value) }
+      : { media: JSON_MEDIA, content: content.value };
+    if (isLarge(content.value)) request.lent = { digest: digestOfBody(content.value), peer: place.node };
+    const message = composeMessage({ kind: outgoing.kind, claims, ...body }, this.#parts.random);
     const digest = digestText(message.digest);
     this.pending.await(digest, { node: place.key, asked: place.agent, asker: by.did, deadline });
     request.digests.push(digest);
     this.#byDigest.set(digest, request);
     request.written = { message, peer: place.node, to: place.agent, until: (by.expires - FRESH_MS_MAX) as Millis };
     return { message, peer: place.node, to: place.agent, by };
+  }
+
+  /** W4. False, where there is no room for now. */
+  #isLent({ lent, outgoing }: Request, at: Millis): boolean {
+    if (lent === undefined || this.loans.renew(lent.peer, lent.digest, outgoing.message, at)) return true;
+    const content = unwrap(writeBody(outgoing.body), 'it was written before');
+    return this.loans.lend(lent.peer, { digest: lent.digest, content }, outgoing.message, at);
   }
 
   /** Claims of this node or of an agent of it, in the order of their names: that is written fastest. */
@@ -382,12 +452,11 @@ export class Departures {
 
   #end(request: Request): void {
     this.outbox.remove(request);
+    const { lent, outgoing } = request;
+    if (lent !== undefined) this.loans.end(lent.peer, lent.digest, outgoing.message);
     for (const digest of request.digests) {
-      this.pending.settle(digest);
+      this.forget(digest);
       this.#byDigest.delete(digest);
-      this.#settled.add(digest);
-      const [oldest] = this.#settled;
-      if (this.#settled.size > SETTLED_KEPT_MAX && oldest !== undefined) this.#settled.delete(oldest);
     }
     if (this.outbox.isReady) this.#parts.ready();
   }

@@ -11,7 +11,7 @@ import type { DigestText } from '../../runtime/codec/record.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
 import { err, ok, type Refusal, type Result } from '../../runtime/core/result.ts';
 import type { Admitted } from '../admit.ts';
-import { readBody } from './bodies.ts';
+import { JSON_MEDIA, readBody } from './bodies.ts';
 import { INBOX_MAX, INBOX_PER_NODE_MAX } from './limits.ts';
 import type { Names } from './names.ts';
 import { readCommand } from './words.ts';
@@ -29,6 +29,9 @@ export function incomingOf(admitted: Admitted, names: Names, at: Millis): Result
   const chain = claims.chain.map((did) => names.nameOf(did));
   if (!chain.every((name) => name !== undefined))
     return refuse('name.missing', 'expected a call chain of named agents');
+  if (claims.body.media !== JSON_MEDIA) {
+    return refuse('body.malformed', `expected ${JSON_MEDIA}, found ${claims.body.media}`);
+  }
   const body = readBody(admitted.content);
   if (!body.ok) return body;
   const { cause } = claims;

@@ -86,3 +86,32 @@ export const TICK_MS = 25;
 
 /** Names and DIDs that are translated without reading them again. */
 export const NAMES_KEPT_MAX = 100_000;
+
+/** A body that travels by digest: as much as one turn can say at once (SAID_BYTES_MAX of the actors), and half of what the
+ *  log keeps in one piece. */
+export const LARGE_BODY_BYTES_MAX = 8 * 1024 * 1024;
+
+/** One chunk of it. Every envelope has room for it; ours alone decide, so all bodies are cut alike. */
+export const CHUNK_BYTES = 128 * 1024;
+
+/** Chunks of one body that are asked for at once: half a megabyte hides the way there and back in any realm. */
+export const CHUNKS_IN_FLIGHT_MAX = 4;
+
+/** What is being fetched, in bytes that are set aside for it: from all nodes, and from one. */
+export const FETCH_BYTES_MAX = 64 * 1024 * 1024;
+export const FETCH_BYTES_PER_NODE_MAX = 16 * 1024 * 1024;
+
+/** Chunks that one node is asked for: 32 MiB a second. It serves twice as many, so that honest nodes never meet its bound. */
+export const FETCH_RATE = { count: 256, periodMs: 1_000, burst: 64 } as const;
+export const SERVE_RATE = { count: 512, periodMs: 1_000, burst: 128 } as const;
+
+/** A chunk is asked for again after this long, then twice as long; and a body of which nothing came for FETCH_IDLE_MS is
+ *  given up: its message comes again if it still matters. */
+export const CHUNK_RETRY_MS_MIN = 500;
+export const CHUNK_RETRY_MS_MAX = 4_000;
+export const FETCH_IDLE_MS = 15_000;
+
+/** What this node lends to others, in bytes kept in memory; and for how long after its message was last sealed. Four times
+ *  the longest pause between two sealings. */
+export const LOAN_BYTES_MAX = 64 * 1024 * 1024;
+export const LOAN_MS = 60_000;

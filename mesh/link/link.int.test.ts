@@ -125,6 +125,9 @@ test('three nodes on a broker that pins their names: they find each other, ask, 
   const tells = Array.from({ length: 20 }, (_, n) => audit.send('tell', 'desk', n));
   expect((await Promise.all(tells)).map(({ type }) => type)).toEqual(Array(20).fill('ok'));
 
+  const large = 'x'.repeat(3 * 1024 * 1024); // by digest, there and back, over a broker that takes 1 MiB
+  expect(await desk.send('ask', 'audit', large)).toEqual({ type: 'ok', value: { echo: large } });
+
   await quote.alive.end(); // as kill -9 does: nobody is told
   await quote.start(broker);
   expect(await desk.send('ask', 'quote', 'after a restart')).toMatchObject({ type: 'ok' });

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Outcome } from '../../runtime/kernel/outcome.ts';
 import { isBundle } from '../bundle.ts';
+import { LARGE_BODY_BYTES_MAX } from './limits.ts';
 import { aPair, type Handler, LinkNode } from './link.fixture.ts';
 import { Net } from './net.fixture.ts';
 
@@ -263,9 +264,10 @@ test('bodies are encrypted where both sides can', async () => {
 
 test('a body that is too long is refused before it is sent, and an answer that is too long fails', async () => {
   const { net, a } = await aPair('long');
-  const c = await new LinkNode(net, 'c', { long: () => ({ type: 'ok', value: 'x'.repeat(300_000) }) }).start();
+  const long = 'x'.repeat(LARGE_BODY_BYTES_MAX);
+  const c = await new LinkNode(net, 'c', { long: () => ({ type: 'ok', value: long }) }).start();
   await net.until('c is known', () => a.link.find('long') !== undefined);
-  expect(await net.outcome(a.ask('desk', 'quote', 'x'.repeat(300_000)))).toMatchObject({
+  expect(await net.outcome(a.ask('desk', 'quote', long))).toMatchObject({
     type: 'invalid',
     code: 'body.too_large',
   });

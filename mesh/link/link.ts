@@ -30,6 +30,7 @@ import { Arrivals, splitView } from './arrivals.ts';
 import type { Chains } from './chains.ts';
 import { Departures } from './departures.ts';
 import { Desk, type Identities } from './desk.ts';
+import { askForChunks, Fetches } from './fetches.ts';
 import { Heads, type LogHead } from './heads.ts';
 import { ANNOUNCE_MS, TICK_MS } from './limits.ts';
 import { linkEvent } from './link-events.ts';
@@ -76,6 +77,9 @@ export type LinkStats = {
   readonly requests: number;
   readonly underWay: number;
   readonly dropped: number;
+  /** Bytes set aside for bodies that are being fetched, and kept for others that fetch. */
+  readonly fetching: number;
+  readonly lent: number;
   /** By code; anybody may have sent it. */
   readonly unauthenticated: { readonly [code: string]: number };
 };
@@ -91,6 +95,7 @@ export class MeshLink implements Remote, AsyncDisposable {
   readonly #meetings: Meetings;
   readonly #recorder: Recorder;
   readonly #departures: Departures;
+  readonly #fetches: Fetches;
   readonly #listening: Listening;
   readonly #own: OwnHead;
   readonly #stopping = new AbortController();
@@ -125,6 +130,7 @@ export class MeshLink implements Remote, AsyncDisposable {
       want: (peer) => this.#want(peer),
       ready: () => this.#flushSoon(),
     });
+    this.#fetches = new Fetches(askForChunks(this.#departures, this.did));
   }
 
   /** Resolves when the link has ended: rejects if it could not go on (V4). */
@@ -138,6 +144,8 @@ export class MeshLink implements Remote, AsyncDisposable {
       requests: this.#departures.outbox.size,
       underWay: this.#arrivals?.inbox.size ?? 0,
       dropped: this.#parts.transport.dropped,
+      fetching: this.#fetches.bytes,
+      lent: this.#departures.loans.bytes,
       unauthenticated: this.#arrivals?.counted.of('anybody') ?? {},
     };
   }
@@ -150,7 +158,8 @@ export class MeshLink implements Remote, AsyncDisposable {
     this.#arrivals = new Arrivals({
       ...{ node, clock, checks, quota, receiver, directory: this.directory, desk: this.#desk, names: this.#names },
       chains,
-      ...{ peers: this.#peers, heads: this.#heads, recorder: this.#recorder, departures: this.#departures },
+      ...{ peers: this.#peers, heads: this.#heads, recorder: this.#recorder },
+      ...{ departures: this.#departures, fetches: this.#fetches },
       learned: (found) => this.#record(this.#listening.place(found, clock.now())),
       want: (peer) => this.#want(peer),
       left: (peer) => this.#left(peer),
@@ -200,6 +209,7 @@ export class MeshLink implements Remote, AsyncDisposable {
     while (!this.#stopping.signal.aborted && !this.#isIdle() && clock.monotonicMs() < until) await this.#pause(TICK_MS);
     for (const { did } of this.#peers.all()) this.#departures.tellNode(did, '/mesh/leave');
     this.#departures.end();
+    this.#fetches.end();
     if (!this.#stopping.signal.aborted) this.#departures.flush();
     await nextTurn();
     this.#stopping.abort();
@@ -316,6 +326,7 @@ export class MeshLink implements Remote, AsyncDisposable {
     const at = this.#parts.clock.now();
     for (const saying of this.#meetings.due(at)) this.#carry(saying);
     this.#departures.tick(at);
+    this.#fetches.tick(at);
     const monotonic = this.#parts.clock.monotonicMs();
     if (monotonic >= this.#secondDue) {
       this.#secondDue = monotonic + SECOND_MS;
@@ -370,6 +381,7 @@ export class MeshLink implements Remote, AsyncDisposable {
     this.#stopping.abort();
     this.#isStopped = true;
     this.#departures.end();
+    this.#fetches.end();
     this.#ended.promise.catch(() => undefined);
     this.#ended.reject(error instanceof Error ? error : new CodedError('link.failed', String(error)));
   }

@@ -30,6 +30,8 @@ export class Request {
   written: { readonly message: Message; readonly peer: Did; readonly to: Did; readonly until: Millis } | undefined;
   /** Every digest under which it was written: an answer to any of them settles it. */
   readonly digests: DigestText[] = [];
+  /** What its node is lent, where the envelope has no room for the body. */
+  lent: { readonly digest: DigestText; readonly peer: Did } | undefined;
   /** The delegations that its receiver's node has to know. */
   readonly shown = new Set<Cid>();
   /** Sendings since its node could last be reached anew. */

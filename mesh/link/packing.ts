@@ -10,8 +10,8 @@ import { type Message, type SealingNode, sealMessages, sealMessagesAsBundle } fr
 import type { Session } from '../session.ts';
 import type { Lane, NodeToken } from '../subject.ts';
 
-/** A message, and the session over which it goes. */
-export type Parcel = { readonly message: Message; readonly session: Session };
+/** A message, and the session over which it goes; pieces of large bodies on a lane of their own. */
+export type Parcel = { readonly message: Message; readonly session: Session; readonly lane?: 'body' | undefined };
 
 /** What the carrier is given. */
 export type Packet = { readonly lane: Lane; readonly to: NodeToken; readonly bytes: Uint8Array };
@@ -67,7 +67,8 @@ function split(parcels: readonly Parcel[], bytesMax: number): readonly (readonly
 }
 
 /** What travels together goes on one lane: that of requests, if there is one among it. */
-function addressOf(group: readonly Parcel[], { session }: Parcel): Omit<Packet, 'bytes'> {
+function addressOf(group: readonly Parcel[], { session, lane: own }: Parcel): Omit<Packet, 'bytes'> {
+  if (own !== undefined) return { lane: own, to: session.peerToken };
   const kinds = new Set(group.map(({ message }) => message.kind));
   const lane = kinds.has('ask') ? 'ask' : kinds.has('tell') ? 'tell' : kinds.has('present') ? 'hand' : 'answer';
   return { lane: lane === 'hand' && group.length > 1 ? 'answer' : lane, to: session.peerToken };

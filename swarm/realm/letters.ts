@@ -16,6 +16,7 @@ import type { Directory } from '../../mesh/directory.ts';
 import { readCertificate } from '../../mesh/hosting.ts';
 import { CERTIFICATE_MS_MAX, DEADLINE_MS_MAX } from '../../mesh/limits.ts';
 import { JSON_MEDIA, writeBody } from '../../mesh/link/bodies.ts';
+import { isLarge } from '../../mesh/link/body-reference.ts';
 import type { Identities } from '../../mesh/link/desk.ts';
 import { incomingOf } from '../../mesh/link/inbox.ts';
 import { linkEvent } from '../../mesh/link/link-events.ts';
@@ -94,12 +95,12 @@ export class Letters {
   }
 
   /** Whether this message, with names as agents have them, may be left at all (L2). */
-  mayLeave({ kind, to, name, chain, delegations = [] }: Outgoing): boolean {
+  mayLeave({ kind, to, name, chain, body, delegations = [] }: Outgoing): boolean {
     const contract = this.#parts.contractOf(to);
     const place = this.#agents.get(wireName(to));
     const isElsewhere = place !== undefined && place.node !== this.#parts.realm.did;
     const isBare = kind === 'tell' && chain.length === 0 && delegations.length === 0;
-    return isBare && isElsewhere && isTame(contract) && spelled(contract, name);
+    return isBare && isElsewhere && isTame(contract) && spelled(contract, name) && hasRoomFor(body);
   }
 
   /** Leaves it, once however often it is called within two minutes.
@@ -220,4 +221,10 @@ function isTame(contract: Contract | undefined): boolean {
 
 function spelled(contract: Contract | undefined, name: string): boolean {
   return contract !== undefined && commandOf(contract.name, name) !== undefined;
+}
+
+/** A body that travels by digest is fetched from its sender, and nobody knows whether that one still lives by then. */
+function hasRoomFor(body: Outgoing['body']): boolean {
+  const content = writeBody(body);
+  return content.ok && !isLarge(content.value);
 }
