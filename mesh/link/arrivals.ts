@@ -1,6 +1,6 @@
 /**
- * What arrives at a node, once it has been admitted or refused: handed to the agents, settled, learned, or put on record. Long
- * because every arrival ends here, and what becomes of one kind builds on what became of another.
+ * What arrives at a node, once it has been admitted or refused: handed to the agents, settled, learned, or put on record.
+ * Long because every arrival ends here, and what becomes of one kind builds on what became of another.
  *
  * Z1. Nothing is answered before what it says is on disk: an acceptance by the receiver, a refusal by this file.
  * Z2. What anybody may have sent is counted; at most, and seldom, it makes this node say hello to the one that it names.
@@ -11,7 +11,7 @@
  *     again before anybody else sees it.
  */
 
-import type { Incoming, Receiver } from '../../runtime/actor/remote.ts';
+import type { Incoming, Pay, Receiver } from '../../runtime/actor/remote.ts';
 import type { Did } from '../../runtime/codec/did.ts';
 import { formatDidKey } from '../../runtime/codec/did-key.ts';
 import { admitKey } from '../../runtime/codec/ed25519.ts';
@@ -399,22 +399,25 @@ export class Arrivals {
     blame: (refusal: Refusal) => void,
   ): void {
     const { claims, head } = admitted;
-    const { receiver, departures, chains, desk } = this.#parts;
+    const { receiver, departures, chains, clock, desk } = this.#parts;
     const asked = { claims, peer: from };
     const agent = desk.find(claims.to);
-    const unpaid = chains?.obey(admitted, at);
-    if (unpaid !== undefined) {
-      this.inbox.end(admitted);
-      blame(unpaid);
-      return;
-    }
+    let unpaid: Refusal | undefined;
+    const pay: Pay = () => {
+      const paid = chains?.pay(admitted, clock.now()) ?? NOTHING_PAID;
+      if (!paid.ok) unpaid = paid.error;
+      return paid;
+    };
+    const message = { ...incoming, pay };
     const work = async (): Promise<void> => {
       try {
         const answer =
           head.kind === 'ask'
-            ? answerToAsk(await receiver.answer(incoming))
-            : answerToTell(await receiver.accept(incoming)); // Z1
-        departures.answer({ ...asked, digests: this.inbox.end(admitted) }, answer, agent);
+            ? answerToAsk(await receiver.answer(message))
+            : answerToTell(await receiver.accept(message)); // Z1
+        const digests = this.inbox.end(admitted);
+        if (unpaid === undefined) departures.answer({ ...asked, digests }, answer, agent);
+        else blame(unpaid);
       } finally {
         this.inbox.end(admitted);
       }
@@ -481,6 +484,7 @@ export function splitView(node: Did, heard: LogHead, said: LogHead): ReturnType<
 }
 
 const BUSY_MS = 1_000;
+const NOTHING_PAID = ok([]);
 /** A failure that says no more than its code. */
 const NOTHING = new Uint8Array(0);
 /** Where the head of a bundle's first envelope begins. */

@@ -1,6 +1,7 @@
 /**
  * What leaves a node: requests of its agents until they are settled, and answers to others. Everything that is ready in one
- * turn of the event loop is sealed together. Long because what is written, shown, sent and settled shares one state.
+ * turn of the event loop is sealed together.
+ * Long because what is written, shown, sent and settled shares one state.
  *
  * W1. An outcome comes from an answer that binds the request, from the deadline, or from the node's own end; never from
  *     silence or from what anybody may have sent.

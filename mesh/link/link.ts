@@ -1,6 +1,7 @@
 /**
  * The loop of a node: it ties carrier, handshakes, sessions, directory, admission, log and agents together. What it decides
  * is in the files beside this one; this one waits, sends, and keeps their time.
+ * Long because it names all of them.
  *
  * V1. It hosts what `host` was last given, and says so to all: at once, when it changes, and again and again.
  * V2. It waits for nobody's answer: what is not answered is sent again, and what nobody wants any more is forgotten.
