@@ -18,11 +18,12 @@ import type { EndingFact } from '../../up/until-over.ts';
 import { oneLine } from '../report.ts';
 import { catchInterrupts, type Shell } from '../shell.ts';
 import { openControl } from './open-control.ts';
+import { openTelemetry } from './open-telemetry.ts';
 import { readSwarm } from './read-swarm.ts';
 import { formatSummary, type Summary, summaryOf, wordsOf } from './summary.ts';
 
 /** @throws what `readSwarm` and `openSwarm` do · `swarm.unanswered` · `log.damaged` the log is not what it says · the signal */
-export async function up(shell: Shell, file: string, options: Flags & { readonly json?: boolean }): Promise<void> {
+export async function up(shell: Shell, file: string, options: UpOptions): Promise<void> {
   const { swarm, configuration } = await readSwarm(shell, file, options);
   using interrupts = catchInterrupts();
   const alive = setInterval(() => undefined, 60_000); // the clock's timers keep no process alive
@@ -31,7 +32,10 @@ export async function up(shell: Shell, file: string, options: Flags & { readonly
     const { value: port } = configuration.health;
     await using health = port === null ? undefined : await HealthServer.open(port);
     if (health !== undefined) speakerOf(shell)(`health   ${health.url}\n`);
+    const role = configuration.only.value;
+    await using telemetry = await openTelemetry(shell, swarm, { otel: options.otel, role });
     const opened = await openSwarm(swarm, configuration, portsOf(shell), interrupts.signal);
+    telemetry?.follow(opened.log, { directory: configuration.log.value, from: opened.begunAt, clock: systemClock });
     ran = await run(opened, configuration, { shell, signal: interrupts.signal, health });
   } finally {
     clearInterval(alive);
@@ -43,6 +47,8 @@ export async function up(shell: Shell, file: string, options: Flags & { readonly
   interrupts.signal.throwIfAborted();
   mustBeAnswered(summary);
 }
+
+type UpOptions = Flags & { readonly json?: boolean; readonly otel?: boolean };
 
 type Ran = {
   readonly answers: readonly Answer[];
