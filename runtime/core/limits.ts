@@ -36,7 +36,7 @@ export const STREAM_ID_BYTES_MAX = 200;
 export const STREAM_HEADS_MAX = 100_000;
 
 /** Records kept in memory after their flush, for whoever folds what he has just appended. */
-export const RECENT_BYTES_MAX = 2 * 1024 * 1024;
+export const RECENT_BYTES_MAX = 8 * 1024 * 1024;
 
 /** Disk kept aside so that a full disk can still be recorded, and the log closed in order. */
 export const RESERVE_BYTES = 64 * 1024 * 1024;

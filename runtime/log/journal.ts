@@ -1,8 +1,8 @@
 /**
  * The one implementation of `EventLog`, over any `LogStore`: sequencing, group commit, reading, proofs, checkpoints.
  *
- * J1. A flush starts at the end of the turn when none is running; what is appended meanwhile becomes the next batch. No timer is
- *     on the path.
+ * J1. A flush starts at the end of the turn when none is running, and takes what has been appended by the time its store can
+ *     write; what comes later becomes the next batch. No timer is on the path.
  * J2. Callers hear of their events after the flush, in the order of their appends.
  * J3. After any failed or overdue commit the journal stops for good: the fate of that batch is unknown until the next open.
  * J4. Only what is durable is read, proved or signed. The anchor has a checkpoint before anyone else (anchor.ts, A1).
@@ -38,7 +38,7 @@ import { Recent } from './recent.ts';
 import { placeOf, Sequencer } from './sequencer.ts';
 import { decodeSnapshot, encodeSnapshot } from './snapshot.ts';
 import { stopError } from './stop-error.ts';
-import type { LogStore } from './store.ts';
+import type { Batch, LogStore } from './store.ts';
 import { StreamHeads } from './stream-heads.ts';
 import type { LogTree } from './tree.ts';
 
@@ -285,16 +285,18 @@ export class Journal implements EventLog {
   async #flush(): Promise<void> {
     await undefined; // what is appended in the same turn goes along
     while (this.#queue.length > 0) {
-      const appends = this.#queue.splice(0, nextCount(this.#queue, this.#durable));
+      let appends: readonly Pending[] = [];
+      const take = (): Batch => {
+        appends = this.#queue.splice(0, nextCount(this.#queue, this.#durable));
+        return batchOf(appends, this.#tree);
+      };
       try {
-        const batch = batchOf(appends, this.#tree);
-        const root = this.#tree.root();
-        await this.#inTime(this.#store.commit(batch), 'a flush');
-        this.#durable = batch.head.size;
-        this.#root = root;
+        const { head, ids } = await this.#inTime(this.#store.commit(take), 'a flush');
+        this.#durable = head.size;
+        this.#root = this.#tree.root();
         for (const append of appends) this.#recent.add(append.events);
-        this.#known.settle(batch.ids);
-        this.#queued -= batch.ids.length;
+        this.#known.settle(ids);
+        this.#queued -= ids.length;
       } catch (error) {
         this.#fail(error, appends);
         break;
@@ -315,9 +317,9 @@ export class Journal implements EventLog {
     this.#growth.announce();
   }
 
-  async #inTime(write: Promise<void>, what: string): Promise<void> {
+  async #inTime<T>(write: Promise<T>, what: string): Promise<T> {
     const limitMs = this.#parts.flushMsMax ?? FLUSH_MS_MAX;
-    await withDeadline(write, { clock: this.#parts.clock, limitMs, what });
+    return withDeadline(write, { clock: this.#parts.clock, limitMs, what });
   }
 
   async #durableAt(index: number): Promise<void> {

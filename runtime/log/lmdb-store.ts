@@ -121,9 +121,12 @@ export class LmdbStore implements LogStore {
     return head;
   }
 
-  async commit(batch: Batch): Promise<void> {
-    const [tables, packed] = [this.#tables, this.#entries.pack(batch)];
-    await this.#write(() => {
+  /** The batch is taken when the transaction is there: whatever was appended while LMDB made room for it goes along. */
+  async commit(take: () => Batch): Promise<Batch> {
+    const tables = this.#tables;
+    const { batch, packed } = await this.#write(() => {
+      const batch = take();
+      const packed = this.#entries.pack(batch);
       for (const [first, bytes] of packed.puts) void tables.entries.put(layout.u64(first), bytes);
       for (const first of packed.removes) void tables.entries.remove(layout.u64(first));
       for (const [n, id] of batch.ids.entries()) void tables.ids.put(layout.idKey(id), layout.u64(batch.first + n));
@@ -132,8 +135,10 @@ export class LmdbStore implements LogStore {
       for (const tile of batch.tiles) void tables.tiles.put(layout.tileKey(tile.level, tile.number), tile.bytes);
       for (const blob of batch.blobs) void tables.blobs.put(blob.digest, blob.bytes);
       void tables.meta.put(KEY.head, layout.headValue(batch.head));
+      return { batch, packed };
     });
     this.#entries.packed(packed);
+    return batch;
   }
 
   records(from: number, to: number): Iterable<Uint8Array> {
@@ -285,16 +290,17 @@ export class LmdbStore implements LogStore {
   }
 
   /** S1, S2, S3. */
-  async #write(puts: () => void): Promise<void> {
+  async #write<T>(puts: () => T): Promise<T> {
     assert(!this.isReadOnly && this.#isSound, 'S3: a store open for writing, none of whose writes has failed');
     this.#underWay += 1;
     try {
-      await this.#env.childTransaction(() => {
+      const written = await this.#env.childTransaction(() => {
         const held = this.#tables.meta.get(KEY.writer);
         if (held === undefined || layout.parseWriter(held)?.nonce !== this.#nonce) throw fenced();
-        puts();
+        return puts();
       });
       await this.#env.flushed;
+      return written;
     } catch (error) {
       this.#isSound = false;
       throw this.#toldBy(await causeOf(error));

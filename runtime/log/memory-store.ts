@@ -37,11 +37,13 @@ export class MemoryStore implements LogStore {
     return this.#disk.head;
   }
 
-  async commit(batch: Batch): Promise<void> {
+  async commit(take: () => Batch): Promise<Batch> {
+    const batch = take();
     const fault = this.faultOf(batch);
     if (fault === 'hang') return new Promise(() => undefined);
     if (fault !== 'lost') this.#write(batch);
     if (fault !== undefined) throw new CodedError('disk.fault', `expected a sound disk, found the fault ${fault}`);
+    return batch;
   }
 
   *records(from: number, to: number): Generator<Uint8Array> {

@@ -29,7 +29,7 @@ async function traced(scratch: ScratchLog, over: Partial<WriterTask> = {}): Prom
   const writer = startWriter(
     process,
     {
-      ...{ ...options, directory, from: 1_000, callers: 3, appends: 9 },
+      ...{ ...options, directory, from: 1_000, callers: 3, appends: 15 },
       ...{ eventsMax: 8, signEvery: 5, blobEvery: 9, ...over },
     },
     ['strace', '--seccomp-bpf', ...TRACE_FLAGS, '-o', record],

@@ -2,8 +2,9 @@
  * Where a log keeps its bytes. The engine (`journal.ts`) decides what is written; a store makes it durable, or says that it
  * cannot tell. Two stores, one contract: `lmdb-store.ts` and `memory-store.ts`.
  *
- * - `commit` applies a batch atomically and resolves when it is on disk. It is called with one batch at a time, in order. A
- *   rejection means that the batch may or may not be there; the engine stops and never commits again.
+ * - `commit` takes a batch, once and only when it can write it at once, applies it atomically, and resolves with it when it is
+ *   on disk. It is called for one batch at a time, in order. A rejection means that the batch may or may not be there; the
+ *   engine stops and never commits again.
  * - Reads see committed batches only. An iterator keeps to the view it began with.
  * - Keys are small and bounded; values are opaque bytes. A store interprets neither records nor tiles.
  */
@@ -47,7 +48,7 @@ export interface LogStore extends AsyncDisposable {
   readonly isReadOnly: boolean;
   /** The head of the last committed batch; size 0 in a new log. */
   head(): Head;
-  commit(batch: Batch): Promise<void>;
+  commit(take: () => Batch): Promise<Batch>;
   /** Records from `from` up to and without `to`, in order. */
   records(from: number, to: number): Iterable<Uint8Array>;
   /** The runs of a stream that hold its versions from `fromVersion` on, in order. */
