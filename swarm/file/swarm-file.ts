@@ -12,6 +12,7 @@ import { err, ok, type Result } from '../../runtime/core/result.ts';
 import { RING_LINES, type Ring } from '../../runtime/kernel/ring.ts';
 import { namesOf } from './agent-names.ts';
 import { faultsOfDelegations } from './delegations.ts';
+import { faultsOfReplicas } from './roles.ts';
 import { type SwarmInput, SwarmShape } from './shape.ts';
 
 export type SwarmFile = SwarmInput & {
@@ -35,7 +36,9 @@ export function parseSwarm(
   const shaped = conform(SwarmShape, source.value.value, source.value, []);
   if (!shaped.ok) return err(inPlainWords(shaped.error));
   const input = shaped.value;
-  const faults = [faultsOfAgents, faultsOfParts, faultsOfDelegations].flatMap((find) => find(input, source.value));
+  const faults = [faultsOfAgents, faultsOfParts, faultsOfReplicas, faultsOfDelegations].flatMap((find) =>
+    find(input, source.value),
+  );
   if (faults.length > 0) return err(faults.slice(0, FAULTS_MAX));
   const { quorum = 1, members = [{ name: OPERATOR }] } = input.operators ?? {};
   return ok({

@@ -66,7 +66,7 @@ export function provisionRealm(
   const realm = realmOf(plan.realm);
   const { random } = ports;
   const operator = join(directory, 'operator');
-  const known = existsSync(join(directory, ROSTER)) ? readRoster(directory) : undefined;
+  const known = findRoster(directory);
   if (known !== undefined && known.realm !== realm) {
     throw new CodedError('realm.other_realm', `expected the realm ${realm}, found ${known.realm} in ${directory}`);
   }
@@ -122,6 +122,11 @@ export function readRoster(directory: string): RealmRoster {
       agents: agents.map((agent) => ({ name: agent.name, did: did(agent.did) })),
     })),
   };
+}
+
+/** The roster of a realm that is there already. */
+export function findRoster(directory: string): RealmRoster | undefined {
+  return existsSync(join(directory, ROSTER)) ? readRoster(directory) : undefined;
 }
 
 /** A node's own part. Other nodes' folders need not be there.

@@ -13,7 +13,7 @@ import type { Contract } from '../../runtime/actor/contract.ts';
 import type { ProvidedTool } from '../../runtime/actor/tool.ts';
 import { CodedError, messageOf } from '../../runtime/core/errors.ts';
 import { namesOf } from '../file/agent-names.ts';
-import type { Configuration } from '../file/configuration.ts';
+import { type Configuration, roleNamed } from '../file/configuration.ts';
 import type { AgentInput } from '../file/shape.ts';
 import type { SwarmFile } from '../file/swarm-file.ts';
 import { exportOf, meant, placeOf, readBounded, unusable } from './load-module.ts';
@@ -45,7 +45,7 @@ export async function loadSwarm(swarm: SwarmFile, { only, settings }: Configurat
   mustAgree(swarm, agents);
   mustRecord(swarm, agents);
   const bundle = await loadPolicies(swarm, agents);
-  const role = only.value === null ? undefined : swarm.roles?.[only.value];
+  const role = only.value === null ? undefined : swarm.roles?.[roleNamed(swarm, only.value).role];
   const here = role === undefined ? agents : agents.filter(({ name }) => role.agents.includes(name));
   const isWanted = (tool: string): boolean => role?.tools?.includes(tool) ?? true;
   const { tools, close } = await loadAllTools(swarm, settings, isWanted);

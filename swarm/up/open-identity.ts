@@ -1,30 +1,77 @@
 /** As whom the agents of a swarm act, and what they were given: the keys of its realm, and the roots of its file. */
-import { hasCode } from '../../runtime/core/errors.ts';
+import { join } from 'node:path';
+import { CodedError, hasCode } from '../../runtime/core/errors.ts';
 import type { NodeAuthority } from '../authority/node-authority.ts';
 import { openAuthority } from '../authority/open-authority.ts';
-import type { Configuration } from '../file/configuration.ts';
+import { namesOf } from '../file/agent-names.ts';
+import { type Configuration, roleNamed } from '../file/configuration.ts';
 import { rootsOf } from '../file/delegations.ts';
 import { planOf } from '../file/plan.ts';
 import type { SwarmFile } from '../file/swarm-file.ts';
-import { openRealmNode, openWholeRealm, provisionRealm } from '../realm/realm-folder.ts';
+import {
+  findRoster,
+  openRealmNode,
+  openWholeRealm,
+  provisionRealm,
+  type RealmRoster,
+  readRoster,
+} from '../realm/realm-folder.ts';
 import { hasOperator, mintRoots, rootsOfNode } from '../realm/roots.ts';
+import { claimSlot } from '../realm/slot.ts';
+import type { Loaded } from './load.ts';
 import { type Made, must, type SwarmPorts } from './made.ts';
 import type { Started } from './sequence.ts';
 
 type Parts = { readonly swarm: SwarmFile; readonly configuration: Configuration; readonly ports: SwarmPorts };
 
-/** The keys of a role, or of all in one node where something is given to them. They are made where that is this process's
- *  part: one node alone, or the one that spawns the broker.
- *  @throws {CodedError} `realm.*` · `key.*` */
+/**
+ * The keys of a role, or of all in one node where something is given to them; of a role only who has locked the slot has them,
+ * until it stops. They are made where that is this process's part: one node alone, or the one that spawns the broker.
+ * @throws {CodedError} `realm.*` · `key.*`
+ */
 export function openIdentity(made: Made, { swarm, configuration, ports }: Parts): Started {
   const { only, keys, broker } = configuration;
-  const { value: role } = only;
-  const isAlone = role === null;
+  const directory = keys.value;
+  const isAlone = only.value === null;
   if (isAlone && swarm.delegations === undefined) return { detail: 'the key of the log' };
-  if (isAlone || broker.value === 'spawn') provisionRealm(keys.value, planOf(swarm), ports);
-  const realm = isAlone ? openWholeRealm(keys.value) : openRealmNode(keys.value, role);
-  made.realm = realm;
-  return { detail: isAlone ? `all of ${realm.roster.realm}` : `${realm.did}, ${role} of ${realm.roster.realm}` };
+  if (isAlone || broker.value === 'spawn') provisionRealm(directory, planOf(swarm, findRoster(directory)), ports);
+  const roster = readRoster(directory);
+  mustHaveAll(swarm, directory, roster);
+  if (isAlone) {
+    made.realm = openWholeRealm(directory);
+    return { detail: `all of ${roster.realm}` };
+  }
+  const { role, slots } = roleNamed(swarm, only.value);
+  const slot = claimSlot(directory, slots);
+  try {
+    const realm = openRealmNode(directory, slot.name);
+    made.realm = realm;
+    made.slot = slot;
+    if (swarm.roles?.[role]?.replicas !== undefined) {
+      const { log, anchors } = configuration;
+      made.place = { log: join(log.value, slot.name), anchors: join(anchors.value, slot.name) };
+    }
+    made.loaded = onlyWith(must(made.loaded), new Set(realm.agents.keys()));
+    return { detail: `${realm.did}, ${slot.name} of ${roster.realm}`, stop: () => slot[Symbol.dispose]() };
+  } catch (error) {
+    slot[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** An agent that the realm does not know would be missed by all, and told to nobody. */
+function mustHaveAll(swarm: SwarmFile, directory: string, { nodes }: RealmRoster): void {
+  const known = new Set(nodes.flatMap(({ agents }) => agents.map(({ name }) => name)));
+  const missing = swarm.agents.flatMap(namesOf).find((name) => !known.has(name));
+  if (missing === undefined) return;
+  const message = `expected ${missing} in the realm of ${directory}, found no such agent`;
+  throw new CodedError('realm.outdated', `${message}: "ringmesh keys realm ${swarm.file}" adds it`);
+}
+
+/** Of a role's agents those that are at this slot. */
+function onlyWith(loaded: Loaded, names: ReadonlySet<string>): Loaded {
+  const here = loaded.here.map((agent) => ({ ...agent, names: agent.names.filter((name) => names.has(name)) }));
+  return { ...loaded, here: here.filter((agent) => agent.names.length > 0) };
 }
 
 /** The authority of the node, with the roots of its agents: signed where the operator's key is in reach, else as they lie

@@ -17,9 +17,7 @@
 
 import { type AgentModule, childHosts } from '../../runtime/actor/child-hosts.ts';
 import type { AgentNode } from '../../runtime/actor/node.ts';
-import { hasCode } from '../../runtime/core/errors.ts';
 import type { EventLog } from '../../runtime/log/event-log.ts';
-import { createLog, openLog } from '../../runtime/log/log-directory.ts';
 import type { NodeAuthority } from '../authority/node-authority.ts';
 import type { Configuration } from '../file/configuration.ts';
 import type { SwarmFile } from '../file/swarm-file.ts';
@@ -28,6 +26,7 @@ import type { RealmNode } from '../realm/realm-folder.ts';
 import { loadSwarm } from './load.ts';
 import { type Made, must, type Place, placeOf, type StepName, type SwarmPorts } from './made.ts';
 import { openIdentity, openRoots } from './open-identity.ts';
+import { openLogAt } from './open-log.ts';
 import { Sequence, type Step } from './sequence.ts';
 import { startBroker } from './start-broker.ts';
 import { type Answer, begin, endorsementsOf, openNode, superviseOf } from './start-node.ts';
@@ -99,7 +98,7 @@ export async function openSwarm(
 }
 
 function stepsOf(swarm: SwarmFile, configuration: Configuration, ports: SwarmPorts): readonly Step<Made, StepName>[] {
-  const { clock, random, identity } = ports;
+  const { clock, random } = ports;
   return [
     {
       name: 'read',
@@ -115,14 +114,8 @@ function stepsOf(swarm: SwarmFile, configuration: Configuration, ports: SwarmPor
     {
       name: 'log',
       async start(made) {
-        const { log: directory, anchors } = placeOf(made, configuration);
-        const options = { anchors };
-        const open = (): Promise<EventLog> => openLog(directory, options, { clock, random, identity });
-        const log = await open().catch(async (error: unknown) => {
-          if (!hasCode(error, 'log.not_found')) throw error;
-          await createLog(directory, { ...options, realm: swarm.realm }, random);
-          return open();
-        });
+        const place = placeOf(made, configuration);
+        const log = await openLogAt(place, { realm: swarm.realm, isOurs: made.slot !== undefined }, ports);
         made.log = log;
         made.begunAt = log.size;
         const stop = async (): Promise<void> => {
@@ -132,7 +125,7 @@ function stepsOf(swarm: SwarmFile, configuration: Configuration, ports: SwarmPor
             await log[Symbol.asyncDispose]();
           }
         };
-        return { detail: `${counted(log.size, 'event')} in ${directory}, checked`, stop };
+        return { detail: `${counted(log.size, 'event')} in ${place.log}, checked`, stop };
       },
     },
     {

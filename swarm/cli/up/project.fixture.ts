@@ -129,10 +129,15 @@ export function project(change: (text: string) => string = (text) => text): Desk
 /** As in a clone: modules are found as source. */
 export const AS_SOURCE = { nodeArgs: ['--conditions=source'] } as const;
 
-/** Resolves with the rest of the line of stderr that begins so. */
+/** Resolves with the rest of the next line of stderr that begins so. Lines before it are gone. */
 export async function lineOf(child: ChildProcessWithoutNullStreams, beginning: string): Promise<string> {
-  for await (const line of createInterface({ input: child.stderr })) {
-    if (line.startsWith(beginning)) return line.slice(beginning.length).trim();
+  const lines = linesOf.get(child) ?? createInterface({ input: child.stderr })[Symbol.asyncIterator]();
+  linesOf.set(child, lines);
+  for (let line = await lines.next(); line.done !== true; line = await lines.next()) {
+    if (line.value.startsWith(beginning)) return line.value.slice(beginning.length).trim();
   }
   throw new Error(`expected a line "${beginning}", found the end`);
 }
+
+/** One reader for each: a second would miss what the first has taken and not looked at. */
+const linesOf = new WeakMap<ChildProcessWithoutNullStreams, AsyncIterator<string>>();

@@ -3,6 +3,7 @@ import type { LogReport } from '../../../runtime/log/fsck.ts';
 import type { Configuration } from '../../file/configuration.ts';
 import type { SwarmFile } from '../../file/swarm-file.ts';
 import type { Deeds } from '../../up/ledger.ts';
+import type { Place } from '../../up/made.ts';
 import { quorumOf } from '../../up/open-swarm.ts';
 import type { Answer } from '../../up/start-node.ts';
 import type { EndingFact } from '../../up/until-over.ts';
@@ -35,9 +36,10 @@ export function summaryOf(ran: {
   readonly fact: EndingFact | undefined;
   readonly deeds: Deeds;
   readonly isolation: string;
+  readonly place: Place;
   readonly verified: LogReport;
 }): Summary {
-  const { swarm, configuration, answers, fact = null, deeds, isolation, verified } = ran;
+  const { swarm, configuration, answers, fact = null, deeds, isolation, place, verified } = ran;
   return {
     schema: 'ringmesh.up/1',
     realm: swarm.realm,
@@ -48,7 +50,7 @@ export function summaryOf(ran: {
     fact,
     actions: deeds,
     log: {
-      directory: configuration.log.value,
+      directory: place.log,
       origin: verified.origin,
       size: verified.size,
       root: verified.root ?? null,

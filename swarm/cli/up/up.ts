@@ -11,7 +11,7 @@ import { openReader } from '../../../runtime/log/log-directory.ts';
 import type { Configuration, Flags } from '../../file/configuration.ts';
 import { HealthServer } from '../../up/health-server.ts';
 import { type Deeds, deedsSince } from '../../up/ledger.ts';
-import type { SwarmPorts } from '../../up/made.ts';
+import type { Place, SwarmPorts } from '../../up/made.ts';
 import { openSwarm, type Swarm } from '../../up/open-swarm.ts';
 import type { Answer } from '../../up/start-node.ts';
 import type { EndingFact } from '../../up/until-over.ts';
@@ -35,12 +35,12 @@ export async function up(shell: Shell, file: string, options: UpOptions): Promis
     const role = configuration.only.value;
     await using telemetry = await openTelemetry(shell, swarm, { otel: options.otel, role });
     const opened = await openSwarm(swarm, configuration, portsOf(shell), interrupts.signal);
-    telemetry?.follow(opened.log, { directory: configuration.log.value, from: opened.begunAt, clock: systemClock });
+    telemetry?.follow(opened.log, { directory: opened.place.log, from: opened.begunAt, clock: systemClock });
     ran = await run(opened, configuration, { shell, signal: interrupts.signal, health });
   } finally {
     clearInterval(alive);
   }
-  const verified = await verifyLog(configuration.log.value, { anchors: configuration.anchors.value });
+  const verified = await verifyLog(ran.place.log, { anchors: ran.place.anchors });
   const summary = summaryOf({ swarm, configuration, ...ran, verified });
   await shell.out.write(formatSummary(summary, options.json === true));
   mustBeVerified(summary);
@@ -55,6 +55,7 @@ type Ran = {
   readonly fact: EndingFact | undefined;
   readonly deeds: Deeds;
   readonly isolation: string;
+  readonly place: Place;
 };
 
 type Running = {
@@ -64,16 +65,16 @@ type Running = {
 };
 
 /** From ready to stopped. A signal is no fault here: it is told after the summary. */
-async function run(swarm: Swarm, { drain, log }: Configuration, { shell, signal, health }: Running): Promise<Ran> {
+async function run(swarm: Swarm, { drain }: Configuration, { shell, signal, health }: Running): Promise<Ran> {
   const answers: Answer[] = [];
   let fact: EndingFact | undefined;
-  const { begunAt, isolation } = swarm;
+  const { begunAt, isolation, place } = swarm;
   const say = speakerOf(shell);
   const over = new AbortController();
   let isOver = false;
   swarm.ended.catch(() => undefined); // below it is waited for, unless something fails before
   try {
-    await using _ = await openControl({ agents: swarm.agents, log: log.value }, say);
+    await using _ = await openControl({ agents: swarm.agents, log: place.log }, say);
     health?.watch(swarm);
     say('ready\n');
     const begun = swarm.begin((answer) => {
@@ -90,8 +91,8 @@ async function run(swarm: Swarm, { drain, log }: Configuration, { shell, signal,
     health?.watch(undefined);
     await swarm.stop(toMillis(drain.value));
   }
-  await using reader = await openReader(log.value, systemClock);
-  return { answers, fact, deeds: deedsSince(reader, begunAt), isolation };
+  await using reader = await openReader(place.log, systemClock);
+  return { answers, fact, deeds: deedsSince(reader, begunAt), isolation, place };
 }
 
 /** Notes to people; a swarm goes on when nobody reads them any more. */

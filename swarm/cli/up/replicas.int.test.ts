@@ -1,0 +1,68 @@
+/** A role of several replicas: whoever comes takes a slot, and takes it over from whoever was killed. */
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { ended } from '../command.fixture.ts';
+import { AS_SOURCE, lineOf, project } from './project.fixture.ts';
+
+test('replicas claim slots, each with a log of its own; a slot whose process was killed is claimed again, with its log', async () => {
+  using at = project((text) =>
+    text
+      .replace('count: 1', 'count: 3')
+      .replace('tools: [notes] }', 'tools: [notes], replicas: 2 }')
+      .replace('until: answered', 'until: stopped'),
+  );
+  const front = at.start(['up', 'swarm.yaml', '--only', 'front', '--broker', 'spawn'], AS_SOURCE);
+  const [url = ''] = (await lineOf(front, 'started  broker')).split(',');
+  const flags = ['--broker', url, '--log', 'logs', '--anchor', 'anchors'];
+  const start = (only: string) => at.start(['up', 'swarm.yaml', '--only', only, ...flags], AS_SOURCE);
+  const slotOf = async (child: ReturnType<typeof start>) =>
+    (await lineOf(child, 'started  identity')).split(' ').find((word) => word.startsWith('back'));
+
+  const first = start('back');
+  expect(await slotOf(first)).toBe('back-1');
+  const second = start('back');
+  expect(await slotOf(second)).toBe('back-2');
+  expect((await ended(start('back'))).stderr).toMatch(/ringmesh: realm\.slots_taken: .*back-1 to back-2/);
+  expect((await ended(start('back-2'))).stderr).toMatch(/ringmesh: realm\.slots_taken: /);
+  expect(await lineOf(second, 'answer   clerk/2.visit')).toContain('"said":"ann 30 t0ken"');
+
+  first.kill('SIGKILL');
+  await ended(first);
+  const again = start('back');
+  expect(await slotOf(again)).toBe('back-1');
+  const answers = [await lineOf(again, 'answer   clerk/'), await lineOf(again, 'answer   clerk/')];
+  expect(answers.map((text) => text.slice(0, 7)).toSorted()).toEqual(['1.visit', '3.visit']);
+  for (const child of [again, second, front]) {
+    // the broker last
+    child.kill('SIGTERM');
+    expect(await ended(child)).toMatchObject({ stdout: expect.stringMatching(/^verified {2}yes: /m) });
+  }
+  for (const slot of ['back-1', 'back-2']) expect(existsSync(join(at.path, 'logs', slot, 'log.key'))).toBe(true);
+  const { stdout } = at.run(['log', 'show', 'logs/back-1', '--type', 'agent.started', '--json']);
+  expect(
+    stdout
+      .match(/agent\/clerk\/[123]/g)
+      ?.toSorted()
+      .at(0),
+  ).toBe('agent/clerk/1');
+
+  rmSync(join(at.path, '.ringmesh/office-keys/nodes/back-1'), { recursive: true });
+  rmSync(join(at.path, '.ringmesh/office-keys/nodes/back-2'), { recursive: true });
+  expect((await ended(start('back'))).stderr).toMatch(/ringmesh: realm\.no_keys: .*back-1 to back-2/);
+});
+
+test('an agent that the realm does not know runs nowhere', async () => {
+  using at = project((text) => text.replace('until: answered', 'until: stopped'));
+  const front = at.start(['up', 'swarm.yaml', '--only', 'front', '--broker', 'spawn'], AS_SOURCE);
+  await lineOf(front, 'ready');
+  front.kill('SIGTERM');
+  await ended(front);
+  using more = project((text) => text.replace('count: 1', 'count: 2'));
+  const keys = join(at.path, '.ringmesh/office-keys');
+  const { stderr } = more.run(
+    ['up', 'swarm.yaml', '--only', 'back', '--broker', '127.0.0.1:1', '--keys', keys],
+    AS_SOURCE,
+  );
+  expect(stderr).toMatch(/ringmesh: realm\.outdated: .*clerk\/2/);
+});
