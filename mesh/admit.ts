@@ -12,16 +12,14 @@
 
 import type { Cid } from '../runtime/codec/cid.ts';
 import type { Did } from '../runtime/codec/did.ts';
-import type { Digest } from '../runtime/codec/digest.ts';
 import type { PublicKey } from '../runtime/codec/ed25519.ts';
-import { hashLeaf } from '../runtime/codec/merkle.ts';
 import { type DigestText, digestText } from '../runtime/codec/record.ts';
 import type { Millis } from '../runtime/core/brand.ts';
 import { concat, equalBytes } from '../runtime/core/bytes.ts';
 import { err, ok, type Refusal, type Result } from '../runtime/core/result.ts';
 import { splitBundle } from './bundle.ts';
 import { type Claims, decodeClaims, messageDigest } from './claims.ts';
-import { type Parts, SALT_BYTES, splitFrame, verifyBatch, verifyFrame } from './frame.ts';
+import { leafOf, type Parts, SALT_BYTES, splitFrame, verifyBatch, verifyFrame } from './frame.ts';
 import { type Epoch, type Head, isAnswer, type Kind, NO_EPOCH, NO_SESSION } from './head.ts';
 import { checkCertificate, type Hosting, type Subject } from './hosting.ts';
 import { DEADLINE_MS_MAX, FRESH_MS_MAX, SKEW_MS } from './limits.ts';
@@ -175,7 +173,7 @@ function findPeer(parts: Parts, view: NodeView): Result<Sender, Refusal> {
   }
   if (view.sessionless.isOld(head.issued))
     return refuse('envelope.too_old', 'expected to be sealed in this life of the node');
-  if (view.sessionless.hasSeen(envelopeDigest(parts))) return refuse('envelope.replayed', 'expected a new envelope');
+  if (view.sessionless.hasSeen(leafOf(parts))) return refuse('envelope.replayed', 'expected a new envelope');
   return ok({ key, session: undefined });
 }
 
@@ -189,7 +187,7 @@ function admitAuthentic(parts: Parts, sender: Sender, at: Millis, view: NodeView
     authenticated: true,
     from: didOf(sender),
     message: digestText(messageDigest(parts.claims)),
-    envelope: digestText(envelopeDigest(parts)),
+    envelope: digestText(leafOf(parts)),
     kind: parts.head.kind,
     claims: claims.ok ? claims.value : undefined,
   });
@@ -199,7 +197,7 @@ function checkContent(parts: Parts, sender: Sender, at: Millis, view: NodeView):
   const { head } = parts;
   const claims = readClaims(parts, at);
   if (!claims.ok) return claims;
-  const envelope = envelopeDigest(parts);
+  const envelope = leafOf(parts);
   const isNew = sender.session?.window.accept(head.sequence) ?? view.sessionless?.accept(envelope, head.expires, at);
   if (isNew !== true) return refuse('envelope.replayed', 'expected an envelope that was not admitted before');
   if (!view.isHosted(claims.value.to) && claims.value.to !== nodeDid(view.key)) {
@@ -294,10 +292,6 @@ function checkAnswer(claims: Claims, kind: Kind, sender: Sender, view: NodeView)
     return refuse('answer.wrong_peer', `expected an answer of ${awaited.asked}, found one of ${claims.from}`);
   }
   return ok(true);
-}
-
-function envelopeDigest(parts: Parts): Digest {
-  return hashLeaf(concat(parts.headBytes, parts.claims));
 }
 
 /** Formatting a did:key takes as long as hashing the envelope; a session has it ready. */

@@ -80,7 +80,7 @@ export function signBatch(
   pair: KeyPair,
 ): { readonly signature: Uint8Array; readonly levels: readonly (readonly Digest[])[] } {
   assert(batch.length >= 1 && batch.length <= SEAL_BATCH_MAX, 'signBatch: 1 to SEAL_BATCH_MAX envelopes');
-  const levels = levelsOf(batch.map(({ head, claims }) => leafOf(head, claims)));
+  const levels = levelsOf(batch.map(({ head, claims }) => hashLeaf(concat(head, claims))));
   const root = levels.at(-1)?.[0];
   assert(root !== undefined, 'signBatch: a root');
   return { signature: signIn('iatp-mesh/1/envelope', pair, signedBytes(batch.length, root)), levels };
@@ -88,7 +88,7 @@ export function signBatch(
 
 /** Whether `key` signed this whole batch (F2). */
 export function verifyBatch({ items, signature }: Batch, key: PublicKey): boolean {
-  const root = levelsOf(items.map(({ headBytes, claims }) => leafOf(headBytes, claims))).at(-1)?.[0];
+  const root = levelsOf(items.map(leafOf)).at(-1)?.[0];
   return root !== undefined && verifyIn('iatp-mesh/1/envelope', key, signedBytes(items.length, root), signature);
 }
 
@@ -133,8 +133,9 @@ export function splitFrame(frame: Uint8Array): Result<Frame, Refusal> {
 }
 
 /** Whether `key` signed the batch that this frame is part of (F2). */
-export function verifyFrame({ headBytes, claims, proof }: Frame, key: PublicKey): boolean {
-  let hash = leafOf(headBytes, claims);
+export function verifyFrame(frame: Frame, key: PublicKey): boolean {
+  const { proof } = frame;
+  let hash = leafOf(frame);
   let [node, last] = [proof.index, proof.size - 1];
   let step = 0;
   for (; last > 0; node >>= 1, last >>= 1) {
@@ -157,9 +158,16 @@ function joinFrame({ head, claims, body }: Unsealed, { index, size, signature, p
   return concat(head, fixed, signature, ...path, claims, body);
 }
 
-function leafOf(head: Uint8Array, claims: Uint8Array): Digest {
-  return hashLeaf(concat(head, claims));
+/** The leaf of an envelope: it stands in the tree that is signed, and names this sealing. Hashed once. */
+export function leafOf(parts: Parts): Digest {
+  const known = leaves.get(parts);
+  if (known !== undefined) return known;
+  const leaf = hashLeaf(concat(parts.headBytes, parts.claims));
+  leaves.set(parts, leaf);
+  return leaf;
 }
+
+const leaves = new WeakMap<Parts, Digest>();
 
 /** Every complete node of the tree, and at last the root, which may be of no complete one. */
 function levelsOf(leaves: readonly Digest[]): readonly (readonly Digest[])[] {

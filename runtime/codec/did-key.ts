@@ -7,7 +7,11 @@ import { admitKey, type PublicKey } from './ed25519.ts';
 
 /** `did:key:z6Mk…`, 56 characters: multibase base58btc over multicodec `ed25519-pub` and the key. */
 export function formatDidKey(key: PublicKey): Did {
-  return unwrap(parseDid(METHOD + base58btc.encode(concat(ED25519_PUB, key.bytes))), 'a did:key is a DID');
+  const known = formatted.get(key);
+  if (known !== undefined) return known;
+  const did = unwrap(parseDid(METHOD + base58btc.encode(concat(ED25519_PUB, key.bytes))), 'a did:key is a DID');
+  formatted.set(key, did);
+  return did;
 }
 
 /** The key that a did:key names, admitted. One key has one did:key, so equal keys have equal DIDs. */
@@ -20,6 +24,9 @@ export function parseDidKey(text: string): Result<PublicKey, Refusal> {
   if (bytes === undefined || !equalBytes(bytes.subarray(0, ED25519_PUB.length), ED25519_PUB)) return unsupported();
   return admitKey(bytes.subarray(ED25519_PUB.length));
 }
+
+/** Every message is asked whose it is, and base58 takes quadratic time. */
+const formatted = new WeakMap<PublicKey, Did>();
 
 const METHOD = 'did:key:';
 const DID_KEY_LENGTH = 56;

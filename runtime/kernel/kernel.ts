@@ -241,9 +241,19 @@ export class Kernel implements AsyncDisposable {
     return { verdict: 'deny', code: 'gate.obligation_unmet', message, gate: 'policy', obligations: [] };
   }
 
-  #request(action: Action, digest = actionDigest(action)): GateRequest {
+  /** The digest is made when somebody asks for it: an act that is its own record needs none. */
+  #request(action: Action, digest?: Digest): GateRequest {
     const epochs = this.#parts.epochs?.() ?? NO_EPOCHS;
-    return { action, digest, at: this.#parts.clock.now(), epochs };
+    let known = digest;
+    return {
+      action,
+      at: this.#parts.clock.now(),
+      epochs,
+      get digest() {
+        known ??= actionDigest(action);
+        return known;
+      },
+    };
   }
 
   #bond({ action, digest, epochs }: GateRequest) {
