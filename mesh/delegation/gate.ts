@@ -8,7 +8,10 @@
  *     recorded with it.
  * T3. A message names its chain; no other is looked for. Its arguments are read once, from the bytes that were signed, and a text
  *     that could be read in two ways is refused.
+ * T4. A message is paid for by whoever accepts it: verified once more in the tick that accepts it, and on record in the very
+ *     append. So no crash parts what was accepted from what it cost, and what was revoked on the way is not accepted.
  */
+import type { Cid } from '../../runtime/codec/cid.ts';
 import type { Did } from '../../runtime/codec/did.ts';
 import type { JsonValue } from '../../runtime/codec/json.ts';
 import { scanJson } from '../../runtime/codec/json-scan.ts';
@@ -19,7 +22,7 @@ import type { Action, Risk } from '../../runtime/kernel/action.ts';
 import type { Gate, GateAnswer } from '../../runtime/kernel/gate.ts';
 import type { Admitted, Check } from '../admit.ts';
 import { isAnswer } from '../head.ts';
-import type { Amount } from './amount.ts';
+import { type Amount, UNITS } from './amount.ts';
 import type { Authority, DelegationView, Grant, Invocation } from './chain.ts';
 import { commandOf } from './command.ts';
 import type { Delegations } from './delegations.ts';
@@ -44,28 +47,44 @@ export type DelegationGateParts = DelegationParts & {
   readonly trustFor?: (action: Action) => number | undefined;
 };
 
-/** The kernel's gate `delegation`. */
-export function delegationGate(parts: DelegationGateParts): Gate {
-  const { delegations, ledger, mustDelegate = () => true, agentOf = ({ actor }) => actor } = parts;
+/** An act in the words of a chain, or why no chain can be for it. */
+function invocationOf(parts: DelegationGateParts, action: Action, cost: Amount): Result<Invocation, Refusal> {
+  const { agentOf = ({ actor }) => actor, trustFor } = parts;
+  const command = commandOf(action);
+  if (!command.ok) return command;
+  const trust = trustFor?.(action);
+  return ok({
+    agent: agentOf(action),
+    command: command.value,
+    args: action.input,
+    risk: action.risk,
+    cost,
+    ...(action.correlation === undefined ? {} : { context: action.correlation }),
+    ...(trust === undefined ? {} : { trust }),
+  });
+}
+
+/** The kernel's gate `delegation`, and what accepting a message of one of this node's agents by another takes of the chain
+ *  that it was allowed under (T4): the payload of a `budget.debited`, `undefined` where nothing counts it, or why it cannot. */
+export function delegationGate(parts: DelegationGateParts): Gate & {
+  readonly debit: (action: Action, chain: readonly Cid[], at: Millis) => Debited;
+} {
+  const { delegations, ledger, mustDelegate = () => true } = parts;
   const grantFor = (action: Action, at: Millis): Result<Grant, Refusal> => {
-    const command = commandOf(action);
-    if (!command.ok) return command;
-    const trust = parts.trustFor?.(action);
-    const invocation: Invocation = {
-      agent: agentOf(action),
-      command: command.value,
-      args: action.input,
-      risk: action.risk,
-      cost: costOf(action),
-      ...(action.correlation === undefined ? {} : { context: action.correlation }),
-      ...(trust === undefined ? {} : { trust }),
-    };
-    return delegations.find(invocation, at, viewOf(parts));
+    const invocation = invocationOf(parts, action, costOf(action));
+    return invocation.ok ? delegations.find(invocation.value, at, viewOf(parts)) : invocation;
   };
   /** An act that is tried again has paid already. */
   const costOf = (action: Action): Amount =>
     isPaidFor(action) && !ledger.isOpen(keyOf(action.stream, action.key)) ? ledger.costOf(action) : {};
   return {
+    debit(action, chain, at) {
+      const cost = ledger.costOf(action);
+      const invocation = invocationOf(parts, action, cost);
+      if (!invocation.ok) return invocation;
+      const grant = delegations.verify(chain, invocation.value, at, viewOf(parts));
+      return grant.ok ? ok(take(ledger, grant.value, cost, action.key)) : grant;
+    },
     check({ action, at }): GateAnswer {
       if (!mustDelegate(action)) return { verdict: 'allow' };
       if (isPaidFor(action) && ledger.isFull) return BUSY;
@@ -97,11 +116,10 @@ export type DelegationCheckParts = DelegationParts & {
 /** A message's command, and the agent that it is for. */
 export type Asked = Pick<Admitted['claims'], 'command' | 'to'>;
 
-/** `check` for admission, which spends nothing, and `debit` for whoever then obeys: in the same tick, with its payload for a
- *  `budget.debited` beside `message.accepted`. `undefined`: there was nothing to pay for. */
+/** `check` for admission, which spends nothing, and `debit` for whoever then accepts it (T4). */
 export function delegationCheck(parts: DelegationCheckParts): {
   readonly check: Check;
-  readonly debit: (admitted: Admitted, at: Millis) => Result<DelegationPayload<'budget.debited'> | undefined, Refusal>;
+  readonly debit: (admitted: Admitted, at: Millis) => Debited;
 } {
   const { delegations, ledger, riskOf, costOf = () => ({ calls: 1 }), trustFor } = parts;
   const verify = (admitted: Admitted, at: Millis): Result<Grant | undefined, Refusal> => {
@@ -131,11 +149,22 @@ export function delegationCheck(parts: DelegationCheckParts): {
       const verified = verify(admitted, at);
       if (!verified.ok) return verified;
       if (verified.value === undefined) return ok(undefined);
-      const [amount, { cids }] = [costOf(admitted), verified.value];
-      ledger.debit(cids, amount);
-      return ok({ amount, delegations: cids, key: admitted.message });
+      return ok(take(ledger, verified.value, costOf(admitted), admitted.message));
     },
   };
+}
+
+/** The payload of a `budget.debited`; `undefined` where there was nothing to pay for. */
+type Debited = Result<DelegationPayload<'budget.debited'> | undefined, Refusal>;
+
+/** Spends what a message costs, where any link of its chain counts that. */
+function take(ledger: Ledger, { chain, cids }: Grant, amount: Amount, key: string) {
+  const isCounted = chain.some(({ claims }) =>
+    UNITS.some((unit) => claims.bud[unit] !== undefined && (amount[unit] ?? 0) > 0),
+  );
+  if (!isCounted) return undefined;
+  ledger.debit(cids, amount);
+  return { amount, delegations: cids, key };
 }
 
 /** What is known at this moment, for rules that ask for it. */

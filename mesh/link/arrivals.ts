@@ -366,14 +366,14 @@ export class Arrivals {
   #handOver(admitted: Admitted, from: Did, at: Millis, blame: (refusal: Refusal) => void): void {
     const incoming = incomingOf(admitted, this.#parts.names, at);
     if (!incoming.ok) blame(incoming.error);
-    else if (this.#beginOrAnswer(admitted, from)) this.#obey(admitted, incoming.value, { from, at }, blame);
+    else if (this.#beginOrAnswer(admitted, from)) this.#obey(admitted, incoming.value, from, blame);
   }
 
   /** The same of one that is under way already. */
   #deliver(admitted: Admitted, from: Did, at: Millis, blame: (refusal: Refusal) => void): void {
     const incoming = incomingOf(admitted, this.#parts.names, at);
     if (incoming.ok) {
-      this.#obey(admitted, incoming.value, { from, at }, blame);
+      this.#obey(admitted, incoming.value, from, blame);
       return;
     }
     this.inbox.end(admitted);
@@ -392,12 +392,7 @@ export class Arrivals {
     return begun === 'new';
   }
 
-  #obey(
-    admitted: Admitted,
-    incoming: Incoming,
-    { from, at }: { readonly from: Did; readonly at: Millis },
-    blame: (refusal: Refusal) => void,
-  ): void {
+  #obey(admitted: Admitted, incoming: Incoming, from: Did, blame: (refusal: Refusal) => void): void {
     const { claims, head } = admitted;
     const { receiver, departures, chains, clock, desk } = this.#parts;
     const asked = { claims, peer: from };

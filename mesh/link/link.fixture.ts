@@ -15,7 +15,7 @@ import { unwrap } from '../../runtime/core/result.ts';
 import { nextTurn } from '../../runtime/core/system.ts';
 import { eventIdOf, newEventId } from '../../runtime/kernel/event-id.ts';
 import type { Outcome } from '../../runtime/kernel/outcome.ts';
-import type { EventLog } from '../../runtime/log/event-log.ts';
+import type { EventLog, Write } from '../../runtime/log/event-log.ts';
 import { MemoryWorld } from '../../runtime/log/memory-log.ts';
 import { eventType } from '../../runtime/log/vocabulary.ts';
 import { writeCard } from '../agent-card.ts';
@@ -64,7 +64,10 @@ export class LogReceiver implements Receiver {
     this.arrived.push(incoming);
     const id = eventIdOf('accepted', from.did, message);
     if (this.#log.find(id) === undefined) {
-      await this.#append(id, 'message.accepted', to, { message, kind, from: from.agent, body });
+      const paid = incoming.pay?.();
+      if (paid?.ok === false) return { type: 'denied', ...paid.error };
+      const value = { message, kind, from: from.agent, body };
+      await this.#append(id, 'message.accepted', { to, value, ...(paid === undefined ? {} : { also: paid.value }) });
     }
     return { type: 'ok', value: null, event: id };
   }
@@ -87,14 +90,19 @@ export class LogReceiver implements Receiver {
     this.executed.set(key, (this.executed.get(key) ?? 0) + 1);
     const handler = this.#handlers.get(incoming.to);
     const outcome = (await handler?.(incoming)) ?? { type: 'died', message: 'no such agent' };
-    await this.#append(eventIdOf('answered', key), 'turn.committed', incoming.to, { reply: outcome as JsonValue });
+    const value = { reply: outcome as JsonValue };
+    await this.#append(eventIdOf('answered', key), 'turn.committed', { to: incoming.to, value });
     return outcome;
   }
 
-  async #append(id: ReturnType<typeof eventIdOf>, type: string, agent: string, value: JsonValue): Promise<void> {
-    const stream = unwrap(parseStreamId(`agent/${agent}`), 'a stream');
+  async #append(
+    id: ReturnType<typeof eventIdOf>,
+    type: string,
+    { to, value, also = [] }: { readonly to: string; readonly value: JsonValue; readonly also?: readonly Write[] },
+  ): Promise<void> {
+    const stream = unwrap(parseStreamId(`agent/${to}`), 'a stream');
     const event = { id, type: eventType(type), actor: this.#log.did, payload: { type: 'json', value } } as const;
-    await this.#log.append([{ stream, expected: 'any', events: [event] }]);
+    await this.#log.append([{ stream, expected: 'any', events: [event] }, ...also]);
   }
 }
 

@@ -19,6 +19,7 @@ import {
   digestIn,
   messageIdOf,
   otherContract,
+  payingFor,
   replyActionOf,
   splitTarget,
 } from './turn-action.ts';
@@ -173,6 +174,7 @@ export class NodeEffects implements Effects {
       return parts.remote.ask({ ...outgoing, ...because, ...under }, signal);
     }
     const arriving = arrivingOf(message, 'ask', name, input);
-    return inbox.request(to, { ...arriving, from: action.agent, chain, deadline, correlation, ...because });
+    const pays = payingFor(parts, action, delegations);
+    return inbox.request(to, { ...arriving, from: action.agent, chain, deadline, correlation, ...because, ...pays });
   }
 }

@@ -2,6 +2,7 @@
 import { Buffer } from 'node:buffer';
 import { canonicalJson } from '../codec/json.ts';
 import type { EventId } from '../codec/record.ts';
+import { ok } from '../core/result.ts';
 import { eventIdOf } from '../kernel/event-id.ts';
 import type { NotOk, Outcome } from '../kernel/outcome.ts';
 import type { Write } from '../log/event-log.ts';
@@ -95,6 +96,8 @@ export class NodeInbox implements Inbox {
     const payload = { body, chain: [...chain], deadline, from, kind, message, name };
     const governed = arriving.govern?.();
     if (governed?.type === 'refused') return governed.outcome;
+    const paid = arriving.pay?.() ?? NOTHING_PAID;
+    if (!paid.ok) return { type: 'denied', ...paid.error };
     const origin = {
       ...governed?.record,
       ...(cause && { cause }),
@@ -105,6 +108,7 @@ export class NodeInbox implements Inbox {
     try {
       await records.append([
         records.of(to, [{ id: event, type: 'message.accepted', payload, correlation, ...origin }]),
+        ...paid.value,
         ...also,
       ]);
       if (known.isAlive) this.#arrived(this.#shell.waking.awaken(known), message);
@@ -151,6 +155,8 @@ export class NodeInbox implements Inbox {
     turns.kick(live);
   }
 }
+
+const NOTHING_PAID = ok([]);
 
 /** A notice was promised when the watch began: it is never turned away. */
 function busyFor(live: Live, { kind }: Arriving): NotOk | undefined {

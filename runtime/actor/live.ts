@@ -7,6 +7,7 @@ import type { NotOk, Outcome } from '../kernel/outcome.ts';
 import type { Accepted, AgentView, Started } from './agent-view.ts';
 import type { Mailbox } from './mailbox.ts';
 import type { AgentName } from './ref.ts';
+import type { Pay } from './remote.ts';
 import type { RunningTurn } from './running-turn.ts';
 import type { ChildKind } from './supervision.ts';
 
@@ -64,6 +65,8 @@ export type Arriving = {
   readonly envelope?: DigestText;
   /** What this node's gates say to it, asked in the tick that records the answer. */
   readonly govern?: () => Governed;
+  /** What accepting it costs, asked after that, in the same tick. */
+  readonly pay?: Pay;
 };
 
 /** A verdict for the record, or a refusal that is being recorded. */

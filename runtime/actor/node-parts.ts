@@ -2,13 +2,14 @@
 import type { Did } from '../codec/did.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
+import type { Action } from '../kernel/action.ts';
 import type { Epochs, Gates } from '../kernel/gate.ts';
 import type { Outcome } from '../kernel/outcome.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Contract } from './contract.ts';
 import type { Grant } from './delegate-tool.ts';
 import type { HostProfile, Hosts } from './hosts.ts';
-import type { Remote } from './remote.ts';
+import type { Pay, Remote } from './remote.ts';
 import type { Supervise } from './supervision.ts';
 import type { ProvidedTool } from './tool.ts';
 
@@ -30,6 +31,9 @@ export type NodeParts = {
   readonly standingOf?: (agent: string) => Omit<HostProfile, 'contract'>;
   /** Gives a child a part of what its parent may do, on record before this resolves; default: nobody needs to be given. */
   readonly endow?: (parent: string, child: string, grant: Grant) => Promise<Outcome>;
+  /** What accepting a message between two of its agents takes of the chain under which it was allowed: to be recorded in the
+   *  same append, or why it cannot be. Asked in the tick that accepts it. Default: nothing. */
+  readonly pay?: (action: Action, delegations: readonly string[]) => ReturnType<Pay>;
   /** How it reaches agents of other nodes; default: there are none. */
   readonly remote?: Remote;
   /** Told when an agent begins to live here, when it has ended for good, and then when nothing that it said is under way. */

@@ -46,7 +46,7 @@ import type { Incoming, Receiver } from './remote.ts';
 import type { NewAgentEvent } from './segment-events.ts';
 import type { Shell } from './shell.ts';
 import { ring } from './timers.ts';
-import { arrivalActionOf, retryActionOf } from './turn-action.ts';
+import { arrivalActionOf, payingFor, retryActionOf } from './turn-action.ts';
 import { NodeTurns } from './turns.ts';
 import { NodeWaking } from './waking.ts';
 
@@ -175,10 +175,12 @@ export class AgentNode implements AsyncDisposable, Receiver {
     if (letter.retried !== null)
       return { type: 'ok', value: { message: retry }, event: eventIdOf('accepted', agent, retry) };
     const cause = records.causeOf(letter.index);
-    const governed = this.#decideRetry(letter, cause);
+    const action = this.#saidIn(letter, cause);
+    const governed: Governed = action === undefined ? { type: 'allowed', record: {} } : this.#govern(action);
     if (governed.type === 'refused') return governed.outcome;
     const kind = letter.kind === 'signal' ? 'signal' : 'tell';
-    const arriving = { ...arrivingOf(retry, kind, name, body), from, correlation, cause };
+    const pays = action === undefined ? {} : payingFor(parts, action, governed.record.decision?.delegations);
+    const arriving = { ...arrivingOf(retry, kind, name, body), from, correlation, cause, ...pays };
     const payload = { message: letter.message, retry };
     const id = eventIdOf('retried', agent, letter.message);
     const retried: NewAgentEvent = { id, type: 'message.retried', payload, cause, correlation, ...governed.record };
@@ -292,12 +294,12 @@ export class AgentNode implements AsyncDisposable, Receiver {
   }
 
   /** What an agent said needs its yes again; an operator's message, a timer, a notice and a signal never needed one. */
-  #decideRetry(letter: DeadLetter, cause: Cause): Governed {
+  #saidIn(letter: DeadLetter, cause: Cause): Action | undefined {
     const { kind, from: sender, agent } = letter;
-    if (sender === null || (kind !== 'ask' && kind !== 'tell')) return { type: 'allowed', record: {} };
-    const { records, roster } = this.#shell;
-    const contract = this.#shell.contracts.get(roster.get(agent)?.contract ?? '');
-    return this.#govern(retryActionOf(letter, { contract, sender, actor: records.didOf(sender), cause }));
+    if (sender === null || (kind !== 'ask' && kind !== 'tell')) return undefined;
+    const { contracts, records, roster } = this.#shell;
+    const contract = contracts.get(roster.get(agent)?.contract ?? '');
+    return retryActionOf(letter, { contract, sender, actor: records.didOf(sender), cause });
   }
 
   #govern(action: Action): Governed {
@@ -308,7 +310,7 @@ export class AgentNode implements AsyncDisposable, Receiver {
 
   /** A message of another node, under an id that no other sender can have chosen. Its sender's node has decided it; this one
    *  decides it, too, since it knows nothing of how well the other does. */
-  #arrivingFrom({ from, message, to, ...incoming }: Incoming): Arriving {
+  #arrivingFrom({ from, message, to, pay, ...incoming }: Incoming): Arriving {
     const id = eventIdOf('remote', from.did, message);
     const { kind, name, body, chain, deadline, correlation, cause, envelope } = incoming;
     const because = cause === undefined ? {} : { cause };
@@ -317,7 +319,8 @@ export class AgentNode implements AsyncDisposable, Receiver {
       const contract = this.#shell.contracts.get(this.#shell.roster.get(to)?.contract ?? '');
       return this.#govern(arrivalActionOf({ ...sender, ...because, id, kind, name, body }, { contract, to }));
     };
-    return { ...arrivingOf(id, kind, name, body), ...sender, ...because, govern };
+    const paid = pay === undefined ? {} : { pay };
+    return { ...arrivingOf(id, kind, name, body), ...sender, ...because, govern, ...paid };
   }
 
   /** Records that the gates refuse an action. */

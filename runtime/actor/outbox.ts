@@ -1,5 +1,5 @@
 /** Sending what commits leave behind, per sender and receiver in their order, until it is accepted or too old (N6). */
-import { parseEventId } from '../codec/record.ts';
+import { type Cause, parseEventId } from '../codec/record.ts';
 import { unwrap } from '../core/result.ts';
 import { eventIdOf } from '../kernel/event-id.ts';
 import type { Outcome } from '../kernel/outcome.ts';
@@ -8,7 +8,7 @@ import type { Sent } from './agent-view.ts';
 import { arrivingOf, type Live } from './live.ts';
 import type { Outgoing } from './remote.ts';
 import type { Outbox, Shell } from './shell.ts';
-import { otherContract } from './turn-action.ts';
+import { otherContract, payingFor, sentActionOf } from './turn-action.ts';
 import type { AgentPayload } from './vocabulary.ts';
 
 const SEND_AGAIN_MS_MIN = 100;
@@ -126,9 +126,18 @@ export class NodeOutbox implements Outbox {
       if (answer.type === 'ok') await records.append([delivered]);
       return answer;
     }
-    const arriving = { ...arrivingOf(message, 'tell', name, body), from: agent, correlation, cause };
+    const pays = this.#paying(agent, sent, cause);
+    const arriving = { ...arrivingOf(message, 'tell', name, body), from: agent, correlation, cause, ...pays };
     const answer = await inbox.accept(to, arriving, [delivered]);
     return answer.type === 'accepted' ? { type: 'ok', value: null } : answer;
+  }
+
+  #paying(sender: string, sent: Sent, cause: Cause): ReturnType<typeof payingFor> {
+    const { parts, records, roster, contracts } = this.#shell;
+    if (parts.pay === undefined) return {};
+    const contract = contracts.get(roster.get(sent.to)?.contract ?? '');
+    const action = sentActionOf(sent, { contract, sender, actor: records.didOf(sender), cause });
+    return payingFor(parts, action, this.#under(sent.index).delegations);
   }
 
   /** The chain under which it was allowed to leave: its record has it. */

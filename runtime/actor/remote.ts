@@ -10,7 +10,9 @@ import type { Cid } from '../codec/cid.ts';
 import type { Did } from '../codec/did.ts';
 import type { JsonValue } from '../codec/json.ts';
 import type { Cause, DigestText, EventId } from '../codec/record.ts';
+import type { Refusal, Result } from '../core/result.ts';
 import type { Outcome } from '../kernel/outcome.ts';
+import type { Write } from '../log/event-log.ts';
 
 /** A message for an agent that this node does not host. */
 export type Outgoing = {
@@ -53,7 +55,13 @@ export type Incoming = {
   readonly envelope: DigestText;
   /** The chain under which it may do so, root first. */
   readonly delegation: readonly Cid[];
+  /** What accepting it takes of that chain, or why it cannot: asked in the tick that accepts it, once, and recorded in the
+   *  same append. Default: nothing. */
+  readonly pay?: Pay;
 };
+
+/** What is to be recorded with an acceptance for what it costs. */
+export type Pay = () => Result<readonly Write[], Refusal>;
 
 /** How a node reaches agents that it does not host. */
 export interface Remote {

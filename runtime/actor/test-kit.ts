@@ -33,7 +33,11 @@ export type TestNodeOptions = Pick<
   readonly gates?: Gates;
   /** Default: inline, strict. */
   readonly hosts?: Hosts;
+  /** What is made anew for each life of the node, over its log: what stands before its acts, and asks for payment. */
+  readonly made?: (life: Pick<NodeParts, 'log' | 'clock' | 'random'>) => Promise<Made>;
 };
+
+type Made = Partial<Pick<NodeParts, 'gates' | 'epochs' | 'didOf' | 'endow' | 'pay' | 'tools'>>;
 
 /** An event as tests look at it. */
 export type Seen = {
@@ -77,15 +81,15 @@ export class TestNode implements AsyncDisposable {
     const { log, store } = await this.#world.open(this.clock);
     store.faultOf = (batch) => this.#faultOf(batch.first, batch.records.length);
     this.#log = log;
+    const life = { log, clock: this.clock, random: seededRandom(`${seed}/${this.#lives++}`) };
     this.#node = AgentNode.open({
       ...this.#options,
-      log,
-      clock: this.clock,
-      random: seededRandom(`${seed}/${this.#lives++}`),
+      ...life,
       contracts: implementations.map(({ contract }) => contract),
       tools,
       gates,
       hosts: hosts ?? inlineHosts(implementations),
+      ...(await this.#options.made?.(life)),
     });
     const node = this.#node;
     void node.ended.then((fault) => {

@@ -9,10 +9,13 @@ import type { Action } from '../kernel/action.ts';
 import { eventIdOf } from '../kernel/event-id.ts';
 import type { NotOk } from '../kernel/outcome.ts';
 import { streamOf } from './agent-stream.ts';
+import type { Sent } from './agent-view.ts';
 import type { Call } from './call-chain.ts';
 import { type Contract, riskOfMessage } from './contract.ts';
 import type { DeadLetter } from './dead-letters.ts';
+import type { NodeParts } from './node-parts.ts';
 import { nameOf, type Operation } from './protocol.ts';
+import type { Pay } from './remote.ts';
 import type { RunningTurn } from './running-turn.ts';
 import type { Tool } from './tool.ts';
 import { digestOf } from './turn-run.ts';
@@ -26,6 +29,9 @@ export type ActionFacts = {
   /** The contract of this name, if this node knows it: a node that does not leaves the judgement to the receiver's. */
   readonly contractOf: (name: string) => Contract | undefined;
 };
+
+/** Who says something, and what the contract of whoever it is for is. */
+type Sending = { readonly contract: Contract | undefined; readonly sender: string };
 
 /** Starting an agent is two records; stopping one waits for its turn and its children's. */
 const SPAWN_MS = 10_000;
@@ -137,12 +143,7 @@ export function arrivalActionOf(
 /** Putting a dead letter back: its sender's tell, once more. */
 export function retryActionOf(
   letter: DeadLetter,
-  {
-    contract,
-    sender,
-    actor,
-    cause,
-  }: Pick<ActionFacts, 'actor' | 'cause'> & { readonly contract: Contract | undefined; readonly sender: string },
+  { contract, sender, actor, cause }: Pick<ActionFacts, 'actor' | 'cause'> & Sending,
 ): Action {
   const { message, agent, name, body: input, correlation } = letter;
   return {
@@ -158,6 +159,36 @@ export function retryActionOf(
     correlation,
     cause,
   };
+}
+
+/** A tell on its way, as what its sender does: as it was when it was decided. */
+export function sentActionOf(
+  sent: Sent,
+  { contract, sender, actor, cause }: Pick<ActionFacts, 'actor' | 'cause'> & Sending,
+): Action {
+  const { message, turn, to, name, body: input } = sent;
+  return {
+    key: message,
+    agent: sender,
+    actor,
+    stream: streamOf(sender),
+    verb: 'tell',
+    target: `${sent.contract}.${name}@${to}`,
+    ...judgedBy(contract, name),
+    input,
+    withinMs: 1,
+    correlation: unwrap(parseEventId(turn), 'a turn id'),
+    cause,
+  };
+}
+
+/** What an acceptance on this node asks before it is recorded, where its sender acts under a chain. */
+export function payingFor(
+  { pay }: Pick<NodeParts, 'pay'>,
+  action: Action,
+  delegations: readonly string[] = [],
+): { readonly pay?: Pay } {
+  return pay === undefined || delegations.length === 0 ? {} : { pay: () => pay(action, delegations) };
 }
 
 /** What a message's contract says of sending it. */

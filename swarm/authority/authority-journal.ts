@@ -17,7 +17,7 @@ import type { Clock } from '../../runtime/core/clock.ts';
 import type { Random } from '../../runtime/core/random.ts';
 import { unwrap } from '../../runtime/core/result.ts';
 import { eventIdOf, newEventId } from '../../runtime/kernel/event-id.ts';
-import type { EventLog, NewEvent } from '../../runtime/log/event-log.ts';
+import type { EventLog, NewEvent, Write } from '../../runtime/log/event-log.ts';
 import { jsonOf } from '../../runtime/log/upcast.ts';
 import { eventType } from '../../runtime/log/vocabulary.ts';
 
@@ -61,9 +61,10 @@ export class AuthorityJournal {
     this.#append(AUTHORITY, delegationEvent('authority.revoked', revokedPayload(learned, statement), by));
   }
 
-  /** A message was obeyed under a chain: what that took of it. */
-  debited(payload: Parameters<typeof delegationEvent<'budget.debited'>>[1], id: EventId): void {
-    this.#append(AUTHORITY, delegationEvent('budget.debited', payload, { id, actor: this.#log.did }));
+  /** A message is accepted under a chain: what that takes of it, for whoever records the acceptance. */
+  debited(payload: Parameters<typeof delegationEvent<'budget.debited'>>[1], id: EventId): Write {
+    const event = delegationEvent('budget.debited', payload, { id, actor: this.#log.did });
+    return { stream: AUTHORITY, expected: 'any', events: [event] };
   }
 
   tier(change: TrustChange): void {

@@ -23,18 +23,19 @@ import { type RevocationHead, type RevocationLearned, Revocations } from '../../
 import { classOf, trustNeeded } from '../../mesh/trust/gate.ts';
 import { type Required, Trust, type Verified } from '../../mesh/trust/trust.ts';
 import { delegate } from '../../runtime/actor/delegate-tool.ts';
+import type { Pay } from '../../runtime/actor/remote.ts';
 import { type ProvidedTool, provide, ToolError } from '../../runtime/actor/tool.ts';
 import { type Cid, parseCid } from '../../runtime/codec/cid.ts';
 import type { Did } from '../../runtime/codec/did.ts';
-import type { StreamId } from '../../runtime/codec/record.ts';
+import type { EventId, StreamId } from '../../runtime/codec/record.ts';
 import { assert } from '../../runtime/core/assert.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
 import { CodedError } from '../../runtime/core/errors.ts';
 import type { Random } from '../../runtime/core/random.ts';
-import type { Refusal, Result } from '../../runtime/core/result.ts';
+import { ok, type Refusal, type Result } from '../../runtime/core/result.ts';
+import type { Action } from '../../runtime/kernel/action.ts';
 import { eventIdOf } from '../../runtime/kernel/event-id.ts';
-import type { Gate } from '../../runtime/kernel/gate.ts';
 import type { Outcome } from '../../runtime/kernel/outcome.ts';
 import type { EventLog, NewEvent } from '../../runtime/log/event-log.ts';
 import { AuthorityJournal } from './authority-journal.ts';
@@ -60,6 +61,7 @@ export type NodeAuthorityParts = {
 /** A4. */
 const LAPSED_KEPT_MS = 24 * 60 * 60_000;
 const SWEEP_MS = 60_000;
+const NOTHING_PAID = ok([]);
 
 export class NodeAuthority {
   readonly directory: Directory;
@@ -67,7 +69,7 @@ export class NodeAuthority {
   readonly delegations: Delegations;
   readonly ledger = new Ledger();
   /** Before every act of this node's agents. */
-  readonly gate: Gate;
+  readonly gate: ReturnType<typeof delegationGate>;
   /** `authority.delegate`, for its agents. */
   readonly tool: ProvidedTool;
   readonly #parts: NodeAuthorityParts;
@@ -259,16 +261,24 @@ export class NodeAuthority {
         toShow: ({ delegations, from }, to) => this.#toShow(delegations ?? [], from.did, to),
         learn: (content, at) => this.#hearDelegations(content, at),
         recorded: () => this.recorded(),
-        obey: (admitted, at) => {
-          const id = eventIdOf('debited', admitted.claims.from, admitted.claims.id);
-          if (this.#parts.log.find(id) !== undefined) return undefined; // it was paid for
-          const debited = debit(admitted, at);
-          if (!debited.ok) return debited.error;
-          if (debited.value !== undefined) this.#journal.debited(debited.value, id);
-          return undefined;
-        },
+        pay: (admitted, at) =>
+          this.#payOnce(eventIdOf('debited', admitted.claims.from, admitted.claims.id), () => debit(admitted, at)),
       },
     };
+  }
+
+  /** What a message between two agents of this node takes of the chain that it was allowed under (`NodeParts.pay`). */
+  pay(action: Action, chain: readonly string[]): ReturnType<Pay> {
+    const at = this.#parts.clock.now();
+    const id = eventIdOf('debited', action.actor, action.key);
+    return this.#payOnce(id, () => this.gate.debit(action, chain as readonly Cid[], at));
+  }
+
+  #payOnce(id: EventId, debit: () => ReturnType<NodeAuthority['gate']['debit']>): ReturnType<Pay> {
+    if (this.#parts.log.find(id) !== undefined) return NOTHING_PAID; // by a version that paid before it accepted
+    const debited = debit();
+    if (!debited.ok) return debited;
+    return debited.value === undefined ? NOTHING_PAID : ok([this.#journal.debited(debited.value, id)]);
   }
 
   /** Resolves when all that it learned is on disk. */

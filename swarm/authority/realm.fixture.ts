@@ -71,6 +71,12 @@ export class House {
     return signer.identity.did;
   }
 
+  /** What a node's authority is made of, but for the node. */
+  get parts() {
+    const members = new Map(NAMES.map((name) => [name, this.didOf(name)]));
+    return { signers: this.signers, members, operator: this.operator.did };
+  }
+
   later(ms: number): Millis {
     return (this.clock.now() + ms) as Millis;
   }
@@ -82,12 +88,10 @@ export class House {
   }
 
   async open() {
-    const { clock, operator, signers } = this;
+    const { clock } = this;
     const { log } = await this.#world.open(clock);
     const random = seededRandom(`start ${++this.#starts}`);
-    const members = new Map(NAMES.map((name) => [name, this.didOf(name)]));
-    const parts = { log, clock, random, signers, members, operator: operator.did, node: log.did };
-    const authority = await NodeAuthority.open(parts);
+    const authority = await NodeAuthority.open({ ...this.parts, log, clock, random, node: log.did });
     const endorsements = NAMES.map(
       (agent): Endorsement => ({ agent, ring: 2, trustFloor: 650, expiresAt: this.later(HOUR_MS) }),
     );

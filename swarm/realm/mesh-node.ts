@@ -140,7 +140,9 @@ export class MeshNode implements AsyncDisposable {
     agents = AgentNode.open({
       ...parts,
       tools: [...(parts.tools ?? []), ...(authority === undefined ? [] : [authority.tool])],
-      ...(authority === undefined ? {} : { endow: authority.endow.bind(authority) }),
+      ...(authority === undefined
+        ? {}
+        : { endow: authority.endow.bind(authority), pay: authority.pay.bind(authority) }),
       gates: governance.gates,
       epochs: governance.epochs,
       remote: postbox ?? elsewhere,

@@ -53,6 +53,7 @@ function authorised(authority: NodeAuthority | undefined, { log, tools }: Pick<N
     tools: [...(tools ?? []), authority.tool],
     didOf: (agent: string) => authority.didOf(agent) ?? log.did,
     endow: authority.endow.bind(authority),
+    pay: authority.pay.bind(authority),
   };
 }
 
