@@ -71,6 +71,22 @@ describe('the package as a user has it', () => {
     expect(help).toContain('log');
   });
 
+  test('the README’s agent, written beside it, runs', () => {
+    const folder = join(user, 'readme');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+    const readme = readFileSync('README.md', 'utf8');
+    for (const [, name = '', text = ''] of readme.matchAll(/^```(?:ts|yaml)\n(?:\/\/|#) (\S+)\n([\s\S]*?)^```$/gm)) {
+      writeFileSync(join(folder, name), text);
+    }
+    const command = join(user, 'node_modules/ringmesh', manifest.bin.ringmesh);
+    const env = { ...process.env, XDG_STATE_HOME: join(folder, 'state') };
+
+    const said = execFileSync('node', [command, 'up', 'swarm.yaml'], { cwd: folder, encoding: 'utf8', env });
+
+    expect(said).toContain('{"text":"Hello, world. You are number 1."}');
+  });
+
   test('init makes a project that runs, passes its tests and type-checks, with nothing but the package', () => {
     const project = join(user, 'shop');
     const npm = (...args: readonly string[]) =>
