@@ -49,7 +49,7 @@ export function openIdentity(made: Made, { swarm, configuration, ports }: Parts)
     made.slot = slot;
     if (swarm.roles?.[role]?.replicas !== undefined) {
       const { log, anchors } = configuration;
-      made.place = { log: join(log.value, slot.name), anchors: join(anchors.value, slot.name) };
+      made.place = { log: join(log.value, slot.name), anchors: anchors.value };
     }
     made.loaded = onlyWith(must(made.loaded), new Set(realm.agents.keys()));
     return { detail: `${realm.did}, ${slot.name} of ${roster.realm}`, stop: () => slot[Symbol.dispose]() };
