@@ -34,7 +34,9 @@ function sizeOf(value: unknown, depth: number): number {
       if (depth >= PAYLOAD_DEPTH_MAX) return Number.POSITIVE_INFINITY;
       let size = 2;
       if (Array.isArray(value)) for (const item of value) size += sizeOf(item, depth + 1);
-      else for (const [name, member] of Object.entries(value)) size += sizeOf(name, 0) + 1 + sizeOf(member, depth + 1);
+      else
+        for (const name of Object.keys(value))
+          size += sizeOf(name, 0) + 1 + sizeOf((value as { readonly [name: string]: unknown })[name], depth + 1);
       return size;
     }
     default:

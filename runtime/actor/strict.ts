@@ -58,7 +58,7 @@ export function inTurn<T>(turn: string, work: () => T): T {
 
 /** Runs `work` as if no turn were under way: what the house does on behalf of a turn. */
 export function outOfTurn<T>(work: () => T): T {
-  return outside(work);
+  return turns.getStore() === undefined ? work() : outside(work);
 }
 
 /** Makes ambient time and chance throw inside turns, in this whole process. */
