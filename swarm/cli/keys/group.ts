@@ -1,5 +1,6 @@
 /** `ringmesh keys …`: what can be said on the command line, and which file does it. */
 import { type Command, Option } from 'commander';
+import { withBroker } from '../nats/broker-options.ts';
 import type { Shell } from '../shell.ts';
 
 export function keysGroup(program: Command, shell: Shell): void {
@@ -17,6 +18,14 @@ export function keysGroup(program: Command, shell: Shell): void {
     .description('the keys of an agent, and its inception, countersigned by its sponsor')
     .requiredOption('--name <name>', '1 to 63 of a-z 0-9 and inner hyphens')
     .action(async (directory, options) => (await import('./make.ts')).makeAgent(shell, directory, options));
+
+  json(withBroker(keys.command('realm').argument('<file>', 'a swarm file')))
+    .description(
+      'make all that the nodes of a swarm file need before they start: keys, roster, delegations; keep what is there',
+    )
+    .option('--keys <dir>', 'the realm’s folder of keys (RINGMESH_KEYS)')
+    .option('--broker-config <file>', 'write a configuration for nats-server there, too, with a user for each node')
+    .action(async (file, options) => (await import('./realm.ts')).makeRealm(shell, file, options));
 
   json(keys.command('show').argument('<dir>', 'a folder of keys'))
     .description('print whose keys they are and how they are kept; opens none')

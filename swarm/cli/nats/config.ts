@@ -1,5 +1,5 @@
 import { readKeyFolder } from '../../../mesh/key-folder.ts';
-import { type NatsTls, type NatsUser, natsConfig } from '../../../mesh/nats-config.ts';
+import { type NatsUser, natsConfig } from '../../../mesh/nats-config.ts';
 import { formatUserNkey, parseUserNkey } from '../../../mesh/nkey.ts';
 import { nodeToken, parseRealm } from '../../../mesh/subject.ts';
 import { formatDidKey, parseDidKey } from '../../../runtime/codec/did-key.ts';
@@ -8,58 +8,23 @@ import { equalBytes } from '../../../runtime/core/bytes.ts';
 import { CodedError } from '../../../runtime/core/errors.ts';
 import type { Refusal, Result } from '../../../runtime/core/result.ts';
 import type { Shell } from '../shell.ts';
+import { type BrokerOptions, brokerSettings } from './broker-options.ts';
 
-type Options = {
+type Options = BrokerOptions & {
   readonly realm: string;
   readonly node: readonly string[];
   readonly controller?: readonly string[];
-  readonly listen: string;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
-  readonly tlsCa?: string;
-  readonly jetstream?: string;
   readonly json?: boolean;
 };
 
 /** `nats config`: only public keys go in, so what comes out is no secret. On loopback unless `--listen` says otherwise. */
 export async function config(shell: Shell, options: Options): Promise<void> {
-  const { node, controller = [], listen, jetstream } = options;
+  const { node, controller = [] } = options;
   const realm = orThrow(parseRealm(options.realm));
-  checkListen(listen);
-  const tls = tlsOf(options);
-  if (jetstream !== undefined) checkPath(jetstream);
   const users = [...node.map((text) => userOf(text, false)), ...controller.map((text) => userOf(text, true))];
   checkDistinct(users);
-  if (tls === undefined && !LOOPBACK.test(listen)) {
-    await shell.notes.write(`ringmesh: warning: without --tls-cert everybody on the way to ${listen} can read along\n`);
-  }
-  const jetStream = jetstream === undefined ? {} : { jetStreamDirectory: jetstream };
-  const text = natsConfig({ listen, realm, users, ...(tls === undefined ? {} : { tls }), ...jetStream });
+  const text = natsConfig({ ...(await brokerSettings(shell, options)), realm, users });
   await shell.out.write(options.json === true ? jsonOf(users, text) : text);
-}
-
-const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|\[::1\]):\d+$/;
-/** A host is a must: the server takes its absence for every address. */
-const LISTEN = /^([a-z0-9][a-z0-9.-]{0,253}|\[[0-9a-f:.]{2,45}\]):\d{1,5}$/i;
-
-function checkListen(listen: string): void {
-  const port = Number(listen.slice(listen.lastIndexOf(':') + 1));
-  if (LISTEN.test(listen) && port <= 65_535) return;
-  throw new CodedError('usage.invalid', '--listen: expected host:port, such as 127.0.0.1:4222 or [::1]:4222');
-}
-
-function tlsOf({ tlsCert: cert, tlsKey: key, tlsCa: ca }: Options): NatsTls | undefined {
-  if (cert === undefined && key === undefined && ca === undefined) return undefined;
-  if (cert === undefined || key === undefined) {
-    throw new CodedError('usage.invalid', 'expected --tls-cert and --tls-key together');
-  }
-  for (const path of [cert, key, ca ?? cert]) checkPath(path);
-  return { cert, key, ...(ca === undefined ? {} : { ca }) };
-}
-
-function checkPath(path: string): void {
-  if (/^[^\p{Cc}"\\]{1,4096}$/u.test(path)) return;
-  throw new CodedError('usage.invalid', 'expected a path without quotes, backslashes and control characters');
 }
 
 /** A node by its folder, or by its public keys. */
