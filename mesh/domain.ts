@@ -21,6 +21,8 @@ const DOMAINS = [
   'iatp-mesh/1/card',
   'iatp-mesh/1/beat',
   'iatp-mesh/1/death',
+  'iatp-mesh/1/order',
+  'iatp-mesh/1/report',
   'iatp-mesh/1/envelope',
   'iatp-mesh/1/handshake/responder',
   'iatp-mesh/1/handshake/initiator',

@@ -62,10 +62,18 @@ test('TLS and JetStream are in it when asked for; without TLS there is a place f
   expect(full).toMatch(/^ {4}jetstream: enabled$/m);
 });
 
-test('operators’ tools find nodes and make mailboxes, and say nothing in the realm (P5, P6)', () => {
-  const config = natsConfig({ listen: '127.0.0.1:4222', realm, users: [], operators: [login.publicKey] });
-  expect(config).toContain('publish: { allow: ["$SRV.>","$JS.API.>"] }');
-  expect(config).toContain('subscribe: { allow: ["_INBOX.>"] }');
+test('operators’ tools find nodes, make mailboxes, give orders and hear reports, and say nothing else (P5 to P7)', () => {
+  const operators = [{ operator: node.publicKey, login: login.publicKey }];
+  const config = natsConfig({ listen: '127.0.0.1:4222', realm, users: [], operators });
+  const order = ['m1', 'acme', 'control', '*', self].join('.');
+  expect(config).toContain(`publish: { allow: ["$SRV.>","$JS.API.>","${order}"] }`);
+  const heard = [
+    '_INBOX.>',
+    ['m1', 'acme', '*', self, '*'].join('.'),
+    ['m1', 'acme', '*', 'all', '*'].join('.'),
+    `_I.${self}.>`,
+  ];
+  expect(config).toContain(`subscribe: { allow: ${JSON.stringify(heard)} }`);
 });
 
 test('a path that could say something else to the server is a bug', () => {

@@ -9,6 +9,8 @@
  * P5. A node is found by service discovery, and answers to `_INBOX`, where only operators listen.
  * P6. Where there are mailboxes, a node leaves letters under its own token, takes its own, and makes no stream or consumer:
  *     who makes those can have everybody's subjects kept, or delivered where he likes.
+ * P7. Operators' tools find nodes, make mailboxes, hear what is said to all, and give orders on the control lane, under the
+ *     operator's own token; they say nothing else in the realm.
  */
 import { formatDidKey } from '../runtime/codec/did-key.ts';
 import type { PublicKey } from '../runtime/codec/ed25519.ts';
@@ -52,11 +54,26 @@ export function natsPermissions(
   };
 }
 
-/** What operators' tools may do: find nodes, and make mailboxes. They hear and say nothing in the realm itself. */
-const OPERATOR: NatsPermissions = {
-  publish: [subject.discoveryAll, subject.jetStream('>')],
-  subscribe: [subject.operatorInboxes],
+/** An operator as his broker knows him. */
+export type NatsOperator = {
+  /** His key: its did:key gives the token under which he gives orders. */
+  readonly operator: PublicKey;
+  /** With which his tools log in. */
+  readonly login: PublicKey;
 };
+
+/** What an operator's tools may do (P7). */
+function operatorPermissions(realm: Realm, self: NodeToken): NatsPermissions {
+  return {
+    publish: [subject.discoveryAll, subject.jetStream('>'), subject.leaving(realm, 'control', self)],
+    subscribe: [
+      subject.operatorInboxes,
+      subject.arriving(realm, self),
+      subject.arriving(realm, ALL),
+      subject.inbox(self),
+    ],
+  };
+}
 
 /** Files in PEM. With `ca`, a client must show a certificate of that authority. */
 export type NatsTls = { readonly cert: string; readonly key: string; readonly ca?: string };
@@ -67,8 +84,7 @@ export function natsConfig(config: {
   readonly listen: string;
   readonly realm: Realm;
   readonly users: readonly NatsUser[];
-  /** The nkeys of operators' tools. */
-  readonly operators?: readonly PublicKey[];
+  readonly operators?: readonly NatsOperator[];
   readonly tls?: NatsTls;
   readonly jetStreamDirectory?: string;
 }): string {
@@ -92,7 +108,10 @@ export function natsConfig(config: {
       const did = formatDidKey(node);
       return userLines(did, login, natsPermissions(realm, nodeToken(did), { mayControl, hasMailbox }));
     }),
-    ...operators.flatMap((login) => userLines('an operator', login, OPERATOR)),
+    ...operators.flatMap(({ operator, login }) => {
+      const did = formatDidKey(operator);
+      return userLines(`the operator ${did}`, login, operatorPermissions(realm, nodeToken(did)));
+    }),
     '    ]',
     '  }',
     '}',

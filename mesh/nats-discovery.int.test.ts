@@ -20,7 +20,8 @@ const soon = (): AbortSignal => AbortSignal.timeout(10_000);
 
 function start(binary: string): Promise<Broker> {
   const users = members.map(({ node, login }) => ({ node: node.publicKey, login: login.publicKey, mayControl: false }));
-  return startBroker(binary, natsConfig({ listen: '127.0.0.1:-1', realm, users, operators: [operator.publicKey] }));
+  const operators = [{ operator: operator.publicKey, login: operator.publicKey }];
+  return startBroker(binary, natsConfig({ listen: '127.0.0.1:-1', realm, users, operators }));
 }
 
 async function openNodes(url: string): Promise<readonly NatsTransport[]> {

@@ -31,7 +31,13 @@ function start(
 ): Promise<Broker> {
   const users = members.map(({ node, login }) => ({ node: node.publicKey, login: login.publicKey, mayControl: false }));
   // A placeholder that gives the permissions; where streams really lie is the fixture's business.
-  const config = natsConfig({ listen, realm, users, operators: [operator.publicKey], jetStreamDirectory: '/x' });
+  const config = natsConfig({
+    listen,
+    realm,
+    users,
+    operators: [{ operator: operator.publicKey, login: operator.publicKey }],
+    jetStreamDirectory: '/x',
+  });
   const own = config.replace(/^jetstream: .*\n/m, '');
   return startBroker(binary, options.jetStream === false ? own.replace(/^ {4}jetstream: enabled\n/m, '') : own, {
     jetStream: true,

@@ -12,10 +12,10 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type NatsUser, natsConfig } from '../../mesh/nats-config.ts';
+import { type NatsOperator, type NatsUser, natsConfig } from '../../mesh/nats-config.ts';
 import { readServer } from '../../mesh/nats-server.ts';
 import type { Realm } from '../../mesh/subject.ts';
-import type { PublicKey } from '../../runtime/codec/ed25519.ts';
+
 import { assert } from '../../runtime/core/assert.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
 import { withDeadline } from '../../runtime/core/deadline.ts';
@@ -28,7 +28,7 @@ export type SpawnOptions = {
   /** The nodes that may log in. */
   readonly users: readonly NatsUser[];
   /** The operators' tools that may log in. */
-  readonly operators?: readonly PublicKey[];
+  readonly operators?: readonly NatsOperator[];
   /** Default: one that is free. */
   readonly port?: number;
   /** Turns JetStream on, with its files there. They stay. */

@@ -46,6 +46,7 @@ const BY_CODE: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['swarm.policy_unusable', 2],
   ['swarm.quorum_too_small', 2],
   ['agent.not_found', 3],
+  ['order.unanswered', 8],
   ['broker.not_found', 3],
   ['code.not_found', 3],
   ['event.not_found', 3],

@@ -7,6 +7,7 @@
  *     connection.
  * M4. It beats, and answers service discovery, from the start to the end. Heartbeats say who is out of reach, not the link's
  *     own silence (`vital-signs.ts` H1).
+ * M5. Operators of the roster are obeyed, on the control lane, and nobody else (`orders.ts`).
  */
 import type { Death } from '../../mesh/death.ts';
 import type { Epoch } from '../../mesh/head.ts';
@@ -30,6 +31,7 @@ import { version } from '../version.ts';
 import { FolderIdentities } from './identities.ts';
 import { Letters } from './letters.ts';
 import { Postbox } from './letters-postbox.ts';
+import { Orders } from './orders.ts';
 import { type RealmNode, wireName } from './realm-folder.ts';
 import { RosterRemote } from './roster-remote.ts';
 import { RosterRule } from './roster-rule.ts';
@@ -63,6 +65,7 @@ export class MeshNode implements AsyncDisposable {
   readonly agents: AgentNode;
   readonly #link: MeshLink;
   readonly #signs: VitalSigns;
+  readonly #orders: Orders;
   readonly #postbox: Postbox | undefined;
   readonly #transport: NatsTransport;
 
@@ -71,6 +74,7 @@ export class MeshNode implements AsyncDisposable {
     parts: {
       readonly link: MeshLink;
       readonly signs: VitalSigns;
+      readonly orders: Orders;
       readonly postbox: Postbox | undefined;
       readonly transport: NatsTransport;
     },
@@ -78,6 +82,7 @@ export class MeshNode implements AsyncDisposable {
     this.agents = agents;
     this.#link = parts.link;
     this.#signs = parts.signs;
+    this.#orders = parts.orders;
     this.#postbox = parts.postbox;
     this.#transport = parts.transport;
   }
@@ -108,6 +113,7 @@ export class MeshNode implements AsyncDisposable {
       other: ({ lane, bytes, from }) => {
         if (lane === 'beat') signs.hear(bytes, from);
         else if (lane === 'revoke') authority?.hearRevocations(bytes);
+        else orders.hear(bytes, from); // (M5)
       },
     });
     const served = { asks: 0, refused: 0 };
@@ -124,6 +130,10 @@ export class MeshNode implements AsyncDisposable {
       onLost: (did) => link.lose(did),
       onReturned: (did) => link.regain(did),
       ...(parts.beatEveryMs === undefined ? {} : { everyMs: parts.beatEveryMs }),
+    });
+    const orders = new Orders({
+      ...{ node: sealing, realm: roster.realm, operators: new Set([roster.operator]), transport, log, clock, random },
+      agents: () => agents,
     });
     const elsewhere = new RosterRemote(link, realm, (agent) => contractOf(agent)?.name, clock);
     let agents: AgentNode | undefined;
@@ -156,7 +166,7 @@ export class MeshNode implements AsyncDisposable {
     const card = { ...own, node: realm.did, version: version(), epoch, started: clock.now() };
     answerDiscovery(transport.link, card, () => ({ ...loadNow(), names: agents.living, ...served }));
     postbox?.start();
-    return new MeshNode(agents, { link, signs, postbox, transport });
+    return new MeshNode(agents, { link, signs, orders, postbox, transport });
 
     function openPostbox(): Postbox {
       const mailbox = natsMailbox(transport.link, { ...own, clock });
@@ -179,7 +189,7 @@ export class MeshNode implements AsyncDisposable {
     const agents = this.agents.ended.then((fault) => {
       if (fault !== undefined) throw fault;
     });
-    const parts = [agents, this.#link.ended, this.#signs.failed];
+    const parts = [agents, this.#link.ended, this.#signs.failed, this.#orders.failed];
     return Promise.race(this.#postbox === undefined ? parts : [...parts, this.#postbox.failed]);
   }
 
@@ -192,6 +202,7 @@ export class MeshNode implements AsyncDisposable {
   async drain(withinMs = 10_000): Promise<void> {
     this.#signs.drain();
     await this.#postbox?.stop();
+    await this.#orders.idle;
     await this.agents.drain(withinMs);
     await this.#link.stop(LINK_STOP_MS);
     await this.#signs.stop();

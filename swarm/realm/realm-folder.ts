@@ -15,11 +15,11 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { readKeyFile, writeKeyFile } from '../../mesh/key-file.ts';
 import { createAgentFolder, createKeyFolder, openNodeKeys, readKeyFolder } from '../../mesh/key-folder.ts';
-import type { NatsUser } from '../../mesh/nats-config.ts';
+import type { NatsOperator, NatsUser } from '../../mesh/nats-config.ts';
 import { parseRealm, type Realm } from '../../mesh/subject.ts';
 import { type Did, parseDid } from '../../runtime/codec/did.ts';
 import { formatDidKey, parseDidKey } from '../../runtime/codec/did-key.ts';
-import { generateKeyPair, type KeyPair, type PublicKey } from '../../runtime/codec/ed25519.ts';
+import { generateKeyPair, type KeyPair } from '../../runtime/codec/ed25519.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
 import { CodedError } from '../../runtime/core/errors.ts';
 import type { Random } from '../../runtime/core/random.ts';
@@ -169,8 +169,10 @@ export function brokerUsers({ nodes }: RealmRoster): readonly NatsUser[] {
 }
 
 /** The logins of the operator's tools, for the same broker. */
-export function brokerOperators({ operatorLogin }: RealmRoster): readonly PublicKey[] {
-  return operatorLogin === undefined ? [] : [unwrap(parseDidKey(operatorLogin), 'a login is a key')];
+export function brokerOperators({ operator, operatorLogin }: RealmRoster): readonly NatsOperator[] {
+  if (operatorLogin === undefined) return [];
+  const key = unwrap(parseDidKey(operator), 'an operator’s DID is his key');
+  return [{ operator: key, login: unwrap(parseDidKey(operatorLogin), 'a login is a key') }];
 }
 
 /** The login of the operator's tools.

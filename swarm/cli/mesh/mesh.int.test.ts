@@ -1,11 +1,15 @@
 /** What an operator sees of a realm that runs: real nodes, a real broker, the real command. */
 import { expect, test } from 'vitest';
 import { NatsLink } from '../../../mesh/nats-link.ts';
-import { subject } from '../../../mesh/subject.ts';
+import { connectNats } from '../../../mesh/nats-transport.ts';
+import { writeOrder } from '../../../mesh/order.ts';
+import { nodeToken, subject } from '../../../mesh/subject.ts';
 import { refTo } from '../../../runtime/actor/ref.ts';
+import type { Millis } from '../../../runtime/core/brand.ts';
 import { utf8 } from '../../../runtime/core/bytes.ts';
 import { systemClock, systemRandom } from '../../../runtime/core/system.ts';
-import { Clerk, RealmOfTest } from '../../realm/mesh-node.fixture.ts';
+import { newEventId } from '../../../runtime/kernel/event-id.ts';
+import { Clerk, RealmOfTest, recorded, until } from '../../realm/mesh-node.fixture.ts';
 import { openOperatorLogin, openRealmNode, readRoster } from '../../realm/realm-folder.ts';
 import { type Desk, desk, ended, expectError, type Ran } from '../command.fixture.ts';
 
@@ -89,4 +93,66 @@ test('mesh ls refuses a realm that is none, a wait that is none, and a broker th
   expect((await ended(nowhere)).stderr).toContain('realm.not_found');
   const strange = at.start(['mesh', 'ls', '--server', other.broker.url, '--realm-folder', realm.folder]);
   expect((await ended(strange)).stderr).toContain('transport.unreachable');
+});
+
+test('an operator suspends, resumes and ends an agent elsewhere, and hears what happened from the node itself', async () => {
+  using at = desk();
+  await using realm = await RealmOfTest.open(['ann', 'bob'], process.env['PATH']);
+  await realm.start('ann');
+  const bob = await realm.start('bob');
+  const suspended = await mesh(at, realm, ['suspend', 'clerk/bob', '--why', 'look at it', '--json']);
+  expect(suspended).toMatchObject({ status: 0, stderr: '' });
+  expect(JSON.parse(suspended.stdout)).toMatchObject({
+    action: 'suspend',
+    node: 'bob',
+    detail: 'suspended: clerk/bob',
+  });
+  expect(recorded(bob.log, 'agent.suspended')).toEqual([{ why: 'look at it' }]);
+  expect((await mesh(at, realm, ['resume', 'clerk/bob'])).stdout).toBe('bob: resumed: clerk/bob\n');
+  expect((await mesh(at, realm, ['kill', '--node', 'bob'])).stdout).toBe('bob: ended: clerk/bob\n');
+  expect(bob.node.agents.living).toEqual([]);
+  expectError(await mesh(at, realm, ['suspend', 'clerk/bob']), 3, 'agent.not_found');
+  const accepted = recorded(bob.log, 'order.accepted');
+  expect(accepted.map((payload) => (payload as { action: string }).action)).toEqual([
+    'suspend',
+    'resume',
+    'kill',
+    'suspend',
+  ]);
+});
+
+test('an order to a node that is away, or by nobody who may, is not obeyed', async () => {
+  using at = desk();
+  await using realm = await RealmOfTest.open(['ann', 'bob'], process.env['PATH']);
+  const ann = await realm.start('ann');
+  expectError(await mesh(at, realm, ['kill', 'clerk/bob', '--wait', '700']), 8, 'order.unanswered');
+  expectError(await mesh(at, realm, ['kill', 'clerk/none']), 3, 'agent.not_found');
+  expectError(await mesh(at, realm, ['kill', '--node', 'none']), 2, 'realm.no_such_node');
+  expectError(await mesh(at, realm, ['kill']), 2, 'usage.invalid');
+  expectError(await mesh(at, realm, ['kill', 'clerk/ann', '--wait', '31000']), 2, 'usage.invalid');
+  // A node of the realm has no way to the control lane, and its key is no operator's.
+  const { login, did, node, roster } = openRealmNode(realm.folder, 'bob');
+  const refused: string[] = [];
+  const options = { servers: [realm.broker.url], clock: systemClock, random: systemRandom, login };
+  await using bob = await connectNats(
+    { ...options, realm: roster.realm, self: nodeToken(did), onRefused: (reason) => refused.push(reason) },
+    AbortSignal.timeout(10_000),
+  );
+  const now = systemClock.now();
+  const order = {
+    action: 'kill',
+    agent: 'clerk/ann',
+    at: now,
+    by: did,
+    expires: (now + 10_000) as Millis,
+    id: newEventId(systemClock, systemRandom),
+    node: roster.nodes[0]?.did ?? did,
+    realm: roster.realm,
+    why: 'spite',
+  } as const;
+  bob.send('control', nodeToken(order.node), writeOrder(order, node).bytes);
+  await bob.flush(AbortSignal.timeout(10_000));
+  await until('the broker to say no', () => refused.length > 0);
+  expect(refused[0]).toMatch(/permissions violation/i);
+  expect([ann.node.agents.living, recorded(ann.log, 'order.accepted')]).toEqual([['clerk/ann'], []]);
 });

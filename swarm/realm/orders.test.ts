@@ -1,0 +1,226 @@
+/** A node and its operators’ orders, over a wire that loses what it likes and a log that survives. */
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import type { Epoch } from '../../mesh/head.ts';
+import { nodeDid } from '../../mesh/message.ts';
+import { ORDER_MS, type Order, type Report, readReport, writeOrder } from '../../mesh/order.ts';
+import { nodeToken } from '../../mesh/subject.ts';
+import { generateKeyPair } from '../../runtime/codec/ed25519.ts';
+import type { Millis } from '../../runtime/core/brand.ts';
+import { CodedError } from '../../runtime/core/errors.ts';
+import { ManualClock, seededRandom } from '../../runtime/core/simulation.ts';
+import { newEventId } from '../../runtime/kernel/event-id.ts';
+import type { EventLog } from '../../runtime/log/event-log.ts';
+import { MemoryWorld } from '../../runtime/log/memory-log.ts';
+import { jsonOf } from '../../runtime/log/upcast.ts';
+import { Orders } from './orders.ts';
+
+const random = seededRandom('orders of a node');
+const [operator, node, stranger] = [generateKeyPair(random), generateKeyPair(random), generateKeyPair(random)];
+const [by, self] = [nodeDid(operator.publicKey), nodeDid(node.publicKey)];
+const to = nodeToken(by);
+
+/** A node whose log stays; its lives come and go. */
+class Office {
+  readonly clock = new ManualClock();
+  readonly world = new MemoryWorld(random, 'test/orders/log/0');
+  readonly done: string[] = [];
+  readonly sent: Uint8Array[] = [];
+  living: string[] = ['desk', 'desk/1', 'quote'];
+  /** What happens before an agent is acted upon. */
+  before: () => void = () => undefined;
+  log: EventLog | undefined;
+  orders: Orders | undefined;
+
+  async start(hasStarted = true): Promise<this> {
+    await this.log?.[Symbol.asyncDispose]();
+    this.log = (await this.world.open(this.clock)).log;
+    const act = (what: string) => (agent: string) => {
+      this.before();
+      if (!this.living.includes(agent)) return Promise.reject(new CodedError('agent.not_found', agent));
+      if (what === 'kill') this.living = this.living.filter((name) => name !== agent);
+      this.done.push(`${what} ${agent}`);
+      return Promise.resolve();
+    };
+    const office = this;
+    const agents = {
+      get living() {
+        return office.living;
+      },
+      suspend: act('suspend'),
+      resume: act('resume'),
+      stop: act('kill'),
+    };
+    this.orders = new Orders({
+      node: { pair: node, epoch: random.bytes(8) as Epoch },
+      ...{ realm: 'acme', operators: new Set([by]), log: this.log, clock: this.clock, random },
+      agents: () => (hasStarted ? agents : undefined),
+      transport: { send: (_lane, _to, bytes) => void this.sent.push(bytes) },
+    });
+    return this;
+  }
+
+  order(over: Partial<Order> = {}, pair = operator) {
+    const at = this.clock.now();
+    const id = newEventId(this.clock, random);
+    const said = {
+      action: 'suspend',
+      agent: 'desk',
+      by,
+      id,
+      node: self,
+      realm: 'acme',
+      why: 'a test',
+      ...over,
+    } as const;
+    return writeOrder({ at, expires: (at + ORDER_MS) as Millis, ...said }, pair);
+  }
+
+  async hear(bytes: Uint8Array, from = to): Promise<void> {
+    this.orders?.hear(bytes, from);
+    await this.orders?.idle;
+  }
+
+  report(order: Report['order']): Report | undefined {
+    const read = readReport(this.sent.at(-1) ?? new Uint8Array(), { node: self, order, carriedFrom: nodeToken(self) });
+    return read.ok ? read.value : undefined;
+  }
+
+  recorded(): readonly (readonly [string, unknown])[] {
+    const log = this.log;
+    return log === undefined
+      ? []
+      : [...log.read()]
+          .map((record) => [record.type, jsonOf(record, log)] as const)
+          .filter(([type]) => type.startsWith('order.'));
+  }
+}
+
+test.each([
+  [{ action: 'suspend' }, ['suspend desk'], 'suspended: desk'],
+  [{ action: 'resume', agent: 'quote' }, ['resume quote'], 'resumed: quote'],
+  [{ action: 'kill' }, ['kill desk'], 'ended: desk'],
+] as const)('%j is obeyed, on record before and after, and reported', async (over, done, detail) => {
+  const office = await new Office().start();
+  const { bytes, cid } = office.order(over);
+  await office.hear(bytes);
+  expect(office.done).toEqual(done);
+  expect(office.report(cid)).toMatchObject({ outcome: 'done', detail });
+  expect(office.recorded()).toMatchObject([
+    ['order.accepted', { action: over.action, by, order: cid, why: 'a test' }],
+    ['order.settled', { outcome: 'done', code: null, order: cid }],
+  ]);
+});
+
+test('an order without an agent is for all that live there', async () => {
+  const office = await new Office().start();
+  const { agent: _, ...rest } = { agent: undefined };
+  const at = office.clock.now();
+  const id = newEventId(office.clock, random);
+  const said = {
+    action: 'kill',
+    by,
+    id,
+    node: self,
+    realm: 'acme',
+    why: '',
+    at,
+    expires: (at + 1_000) as Millis,
+  } as const;
+  const { bytes, cid } = writeOrder({ ...said, ...rest }, operator);
+  await office.hear(bytes);
+  expect([office.living, office.report(cid)?.detail]).toEqual([[], 'ended: 3 agents']);
+});
+
+test('the request or the report is lost and said again, before and after a restart: obeyed once, told alike', async () => {
+  const office = await new Office().start();
+  const { bytes, cid } = office.order({ action: 'kill' });
+  for (let n = 0; n < 3; n++) await office.hear(bytes);
+  await office.start();
+  await office.hear(bytes);
+  expect(office.done).toEqual(['kill desk']);
+  expect(office.sent).toHaveLength(4);
+  expect(office.report(cid)).toMatchObject({ outcome: 'done', detail: 'ended: desk' });
+  expect(office.recorded()).toHaveLength(2);
+});
+
+test('attack: a captured order is worth nothing when it is over, in any life', async () => {
+  const office = await new Office().start();
+  const { bytes, cid } = office.order();
+  office.clock.advance(ORDER_MS + 1);
+  await office.hear(bytes);
+  await office.start();
+  await office.hear(bytes);
+  expect([office.done, office.report(cid)]).toMatchObject([[], { outcome: 'refused', code: 'order.expired' }]);
+});
+
+test('a node that crashes after it acted and before it said so ends the order in its next life', async () => {
+  const office = await new Office().start();
+  const { bytes, cid } = office.order({ action: 'kill' });
+  office.before = () => {
+    office.living = office.living.filter((name) => name !== 'desk');
+    throw new Error('power cut');
+  };
+  const failed = office.orders?.failed.catch((error: Error) => error.message);
+  await office.hear(bytes);
+  expect(await failed).toBe('power cut');
+  office.before = () => undefined;
+  await office.start();
+  await office.hear(bytes);
+  expect(office.report(cid)).toMatchObject({ outcome: 'done', detail: 'desk has ended' });
+  expect(office.recorded().map(([type]) => type)).toEqual(['order.accepted', 'order.settled']);
+});
+
+test('an agent that does not live there is no order to obey, and a node that has not started says so', async () => {
+  const office = await new Office().start();
+  const { bytes, cid } = office.order({ agent: 'nobody' });
+  await office.hear(bytes);
+  expect(office.report(cid)).toMatchObject({ outcome: 'refused', code: 'agent.not_found' });
+  await office.start(false);
+  const early = office.order();
+  await office.hear(early.bytes);
+  expect(office.report(early.cid)).toMatchObject({ outcome: 'refused', code: 'order.too_early' });
+  await office.start();
+  await office.hear(early.bytes);
+  expect(office.report(early.cid)).toMatchObject({ outcome: 'done' });
+});
+
+test('attack: nobody else is obeyed or told anything; each of ten a minute is on record, the rest is counted', async () => {
+  const office = await new Office().start();
+  const foreign = nodeDid(stranger.publicKey);
+  for (let n = 0; n < 30; n++) {
+    await office.hear(office.order({ by: foreign }, stranger).bytes, nodeToken(foreign));
+    await office.hear(office.order({}, stranger).bytes);
+    await office.hear(office.order({ node: foreign }).bytes.subarray(1));
+  }
+  expect([office.done, office.sent]).toEqual([[], []]);
+  expect(office.recorded()).toHaveLength(10);
+  expect(new Set(office.recorded().map(([, payload]) => (payload as { by: null }).by))).toEqual(new Set([null]));
+  expect(Object.keys(office.orders?.refused ?? {}).sort()).toEqual([
+    'order.not_operator',
+    'order.wrong_key',
+    'statement.malformed',
+  ]);
+});
+
+test('attack: a flood of orders is looked at at a bounded rate', async () => {
+  const office = await new Office().start();
+  for (let n = 0; n < 1_000; n++) office.orders?.hear(new Uint8Array(3), to);
+  await office.orders?.idle;
+  expect(office.orders?.refused['quota.exceeded']).toBeGreaterThan(800);
+});
+
+test('what is recorded has the form of its golden sample', async () => {
+  const golden = JSON.parse(readFileSync(new URL('golden/order-events.json', import.meta.url), 'utf8')) as {
+    readonly [type: string]: { readonly 1: { readonly [member: string]: unknown } };
+  };
+  const office = await new Office().start();
+  await office.hear(office.order({ action: 'kill' }).bytes);
+  await office.hear(office.order({}, stranger).bytes);
+  const shapeOf = (value: object): readonly string[] =>
+    Object.entries(value)
+      .map(([name, found]) => `${name}: ${found === null ? 'null' : typeof found}`)
+      .sort();
+  const found = office.recorded().map(([type, payload]) => [type, shapeOf(payload as object)]);
+  expect(found).toEqual(Object.entries(golden).map(([type, versions]) => [type, shapeOf(versions[1])]));
+});

@@ -1,0 +1,213 @@
+/**
+ * What a node does with operators' orders (`mesh/order.ts`).
+ *
+ * C1. An order is on record before it is obeyed, and what became of it before it is reported.
+ * C2. It is obeyed once. One that arrives again, in this life of the node or the next, is answered from the log; one that a
+ *     crash interrupted is obeyed to its end.
+ * C3. What is refused is on record with its code, ten a minute; the rest is counted. Only an operator of the realm is told why.
+ * C4. Orders wait for no mailbox and no turn.
+ */
+
+import { Buckets, type Counts, Tally } from '../../mesh/link/tally.ts';
+import { nodeDid, type SealingNode } from '../../mesh/message.ts';
+import { type Order, type Report, readOrder, writeReport } from '../../mesh/order.ts';
+import { type NodeToken, nodeToken } from '../../mesh/subject.ts';
+import type { Transport } from '../../mesh/transport.ts';
+import type { AgentNode } from '../../runtime/actor/node.ts';
+import type { Cid } from '../../runtime/codec/cid.ts';
+import type { Did } from '../../runtime/codec/did.ts';
+import type { JsonValue } from '../../runtime/codec/json.ts';
+import { type EventId, parseEventType, parseStreamId } from '../../runtime/codec/record.ts';
+import type { Clock } from '../../runtime/core/clock.ts';
+import { hasCode, messageOf } from '../../runtime/core/errors.ts';
+import type { Random } from '../../runtime/core/random.ts';
+import { unwrap } from '../../runtime/core/result.ts';
+import { eventIdOf, newEventId } from '../../runtime/kernel/event-id.ts';
+import type { EventLog } from '../../runtime/log/event-log.ts';
+import { jsonOf } from '../../runtime/log/upcast.ts';
+
+/** Payloads by type, all of version 1, in the stream `operator/<token>`. */
+export type OrderEvents = {
+  readonly 'order.accepted': Pick<Order, 'action' | 'by' | 'why'> & {
+    readonly agent: string | null;
+    readonly order: Cid;
+  };
+  readonly 'order.settled': Pick<Report, 'outcome' | 'detail'> & { readonly order: Cid; readonly code: string | null };
+  /** `by` is null where nobody's signature proves whose it was. */
+  readonly 'order.refused': { readonly by: Did | null; readonly code: string; readonly detail: string };
+};
+
+/** What carries an order out. */
+type Obeying = Pick<AgentNode, 'living' | 'suspend' | 'resume' | 'stop'>;
+
+export type OrdersParts = {
+  readonly node: SealingNode;
+  readonly realm: string;
+  readonly operators: ReadonlySet<Did>;
+  readonly agents: () => Obeying | undefined;
+  readonly transport: Pick<Transport, 'send'>;
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly random: Random;
+};
+
+type Outcome = Pick<Report, 'outcome' | 'detail'> & { readonly code?: string };
+
+export class Orders {
+  readonly #parts: OrdersParts;
+  readonly #self: Did;
+  readonly #refusals = new Buckets<'anybody'>(REFUSED_RATE);
+  readonly #heard = new Buckets<NodeToken>(HEARD_RATE);
+  readonly #counted = new Tally<'anybody'>();
+  readonly #failed = Promise.withResolvers<never>();
+  /** One after the other, in the order in which they came: who resumes after he suspended means that. */
+  #working: Promise<void> = Promise.resolve();
+  #waiting = 0;
+
+  constructor(parts: OrdersParts) {
+    this.#parts = parts;
+    this.#self = nodeDid(parts.node.pair.publicKey);
+    this.#failed.promise.catch(() => undefined);
+  }
+
+  /** Rejects when nothing can be recorded any more. */
+  get failed(): Promise<never> {
+    return this.#failed.promise;
+  }
+
+  /** What was not looked at or not recorded one by one, by code. */
+  get refused(): Counts {
+    return this.#counted.of('anybody');
+  }
+
+  /** Resolves when what has arrived is done. */
+  get idle(): Promise<void> {
+    return this.#working;
+  }
+
+  hear(bytes: Uint8Array, from: NodeToken): void {
+    if (this.#waiting >= WAITING_MAX || !this.#heard.take(from, this.#parts.clock.now())) {
+      this.#counted.count('anybody', 'quota.exceeded');
+      return;
+    }
+    this.#waiting++;
+    this.#working = this.#working
+      .then(() => this.#take(bytes, from))
+      .catch((error: unknown) => this.#failed.reject(error))
+      .finally(() => void this.#waiting--);
+  }
+
+  async #take(bytes: Uint8Array, from: NodeToken): Promise<void> {
+    const { realm, operators, clock } = this.#parts;
+    const read = readOrder(bytes, clock.now(), { realm, node: this.#self, operators }, from);
+    if (!read.ok) {
+      const { code, message, from: by, order } = read.error;
+      await this.#refuse(by, code, message);
+      if (order !== undefined) this.#report(order, { outcome: 'refused', code, detail: message }, from);
+      return;
+    }
+    const { value: order, cid } = read.value;
+    const agents = this.#parts.agents();
+    if (agents === undefined) {
+      const detail = 'expected the node to have started';
+      this.#report(cid, refused('order.too_early', detail), from);
+      return this.#refuse(order.by, 'order.too_early', detail);
+    }
+    const outcome = this.#settled(cid) ?? (await this.#obey(order, cid, agents));
+    this.#report(cid, outcome, from);
+  }
+
+  /** C1, C2. */
+  async #obey(order: Order, cid: Cid, agents: Obeying): Promise<Outcome> {
+    const accepted = idOf('accepted', cid);
+    const isAgain = this.#parts.log.find(accepted) !== undefined;
+    if (!isAgain) {
+      const { action, agent = null, by, why } = order;
+      await this.#append(accepted, 'order.accepted', { action, agent, by, order: cid, why });
+    }
+    const outcome = await act(order, isAgain, agents);
+    const { code = null, detail } = outcome;
+    await this.#append(idOf('settled', cid), 'order.settled', { code, detail, order: cid, outcome: outcome.outcome });
+    return outcome;
+  }
+
+  /** What a log says became of an order. */
+  #settled(order: Cid): Outcome | undefined {
+    const { log } = this.#parts;
+    const index = log.find(idOf('settled', order));
+    const [record] = index === undefined ? [] : [...log.read(index, index + 1)];
+    if (record === undefined) return undefined;
+    const { outcome, code, detail } = jsonOf(record, log) as unknown as OrderEvents['order.settled'];
+    return { outcome, detail, ...(code === null ? {} : { code }) };
+  }
+
+  /** C3. */
+  async #refuse(by: Did | undefined, code: string, detail: string): Promise<void> {
+    const { clock, random } = this.#parts;
+    if (!this.#refusals.take('anybody', clock.now())) {
+      this.#counted.count('anybody', code);
+      return;
+    }
+    await this.#append(newEventId(clock, random), 'order.refused', { by: by ?? null, code, detail });
+  }
+
+  #report(order: Cid, outcome: Outcome, to: NodeToken): void {
+    const { clock, node, transport } = this.#parts;
+    const detail = outcome.detail.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ').slice(0, DETAIL_MAX);
+    const report = { ...outcome, detail, at: clock.now(), by: this.#self, order };
+    try {
+      transport.send('answer', to, writeReport(report, node.pair));
+    } catch (error) {
+      if (!hasCode(error, 'transport.closed')) throw error;
+    }
+  }
+
+  async #append<T extends keyof OrderEvents>(id: EventId, type: T, payload: OrderEvents[T]): Promise<void> {
+    const { log } = this.#parts;
+    const stream = unwrap(parseStreamId(`operator/${nodeToken(this.#self)}`), 'a stream');
+    const event = {
+      id,
+      type: unwrap(parseEventType(type), 'an event type in the source'),
+      actor: log.did,
+      payload: { type: 'json', value: payload as unknown as JsonValue },
+    } as const;
+    await log.append([{ stream, expected: 'any', events: [event] }]);
+  }
+}
+
+/** Refusals that are recorded one by one. */
+const REFUSED_RATE = { count: 10, periodMs: 60_000, burst: 10 } as const;
+/** Orders of one login that are looked at: a person types slower, and a signature costs a tenth of a millisecond. */
+const HEARD_RATE = { count: 50, periodMs: 1_000, burst: 100 } as const;
+const WAITING_MAX = 256;
+const DETAIL_MAX = 500;
+const DONE = { suspend: 'suspended', resume: 'resumed', kill: 'ended' } as const;
+
+function idOf(what: 'accepted' | 'settled', order: Cid): EventId {
+  return eventIdOf('order', what, order);
+}
+
+function refused(code: string, detail: string): Outcome {
+  return { outcome: 'refused', code, detail };
+}
+
+async function act({ action, agent, why }: Order, isAgain: boolean, agents: Obeying): Promise<Outcome> {
+  const living = agents.living;
+  const meant = agent === undefined ? living : living.filter((name) => name === agent);
+  if (agent !== undefined && meant.length === 0) {
+    if (isAgain && action === 'kill') return { outcome: 'done', detail: `${agent} has ended` };
+    return refused('agent.not_found', `expected ${agent} to live here`);
+  }
+  for (const name of meant) {
+    try {
+      if (action === 'suspend') await agents.suspend(name, why);
+      else if (action === 'resume') await agents.resume(name);
+      else await agents.stop(name);
+    } catch (error) {
+      // It ended by itself, or with its parent, before its turn came.
+      if (!hasCode(error, 'agent.not_found')) throw error;
+      if (agent !== undefined) return refused('agent.not_found', messageOf(error));
+    }
+  }
+  return { outcome: 'done', detail: `${DONE[action]}: ${meant.length === 1 ? meant[0] : `${meant.length} agents`}` };
+}
