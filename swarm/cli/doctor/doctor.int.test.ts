@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseRealm } from '../../../mesh/subject.ts';
 import { unwrap } from '../../../runtime/core/result.ts';
-import { systemClock } from '../../../runtime/core/system.ts';
+import { systemClock, systemRandom } from '../../../runtime/core/system.ts';
 import { findBroker } from '../../broker/find-broker.ts';
 import { spawnBroker } from '../../broker/spawn-broker.ts';
+import { provisionRealm } from '../../realm/realm-folder.ts';
 import { type Desk, desk, ended, expectError, lines, type Ran, withLog } from '../command.fixture.ts';
 import { lookForBroker } from './broker-state.ts';
 
@@ -79,6 +80,21 @@ describe('doctor', () => {
     expect(ran.status).toBe(1);
     expect(checksOf(ran).get(name)).toMatchObject({ status: 'fail', found: expect.stringContaining(word) });
     expect(JSON.parse(ran.stderr)).toMatchObject({ error: { code: 'doctor.failed', exit: 1 } });
+  });
+
+  test('every folder of a realm is looked at, the one that others can read among them', () => {
+    using at = desk();
+    const plan = { realm: 'shop', nodes: [{ name: 'till', agents: ['clerk'] }] };
+    provisionRealm(join(at.path, 'keys'), plan, { clock: systemClock, random: systemRandom });
+    const sound = at.run(['doctor', '--keys', 'keys']).stdout;
+    chmodSync(join(at.path, 'keys/nodes/till/agents/clerk/agent-0.key'), 0o644);
+
+    const ran = at.run(['doctor', '--keys', 'keys']);
+
+    expect(sound.match(/^ok +keys /gm)?.length).toBe(3);
+    expect(ran.stdout.match(/^ok +keys /gm)?.length).toBe(2);
+    expect(ran.stdout).toMatch(/^fail {2}keys .*agents\/clerk\/agent-0\.key/m);
+    expect(ran.stderr).toMatch(/^ringmesh: doctor\.failed: .*keys\n$/);
   });
 
   test('keys that others can read fail, and the remedy mends them', () => {

@@ -7,7 +7,7 @@ export function doctorCommand(program: Command, shell: Shell): void {
     .command('doctor')
     .description('look whether this machine can run a node, and say what to mend; exit 1 when something fails')
     .option('--log <dir>', 'a log too: its disk, its tail, its anchor')
-    .option('--keys <dir>', 'a folder of keys too: who else could read or change it')
+    .option('--keys <dir>', 'a folder of keys too, or a realm’s: who else could read or change them')
     .option('--broker <url>', 'a NATS server that runs, instead of a program to spawn: nats://host:port')
     .option('--cgroup <dir...>', 'the control groups that nodes are given, to see what they enforce')
     .addOption(
