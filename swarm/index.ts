@@ -21,6 +21,7 @@ export {
   type SettingValue,
   type Surroundings,
 } from './file/configuration.ts';
+export { planOf } from './file/plan.ts';
 export { parseSwarm, type SwarmFile } from './file/swarm-file.ts';
 // Governance: rings, rates and rules before every act
 export { type Governance, type GovernanceParts, govern } from './governance.ts';

@@ -1,7 +1,17 @@
 import { CodedError, delegate, type ProvidedTool, provide } from 'ringmesh/runtime';
 import { crashAfter, TestNode } from 'ringmesh/runtime/testing';
 import { describe, expect, test } from 'vitest';
-import { COORDINATOR, Coordinator, fetchFacts, readLock, writeReport } from './contracts.ts';
+import {
+  COORDINATOR,
+  Coordinator,
+  fetchFacts,
+  REPORTER,
+  Reporter,
+  Researcher,
+  readLock,
+  researcherName,
+  writeReport,
+} from './contracts.ts';
 import { coordinator } from './coordinator.ts';
 import type { Lock } from './lock-file.ts';
 import type { PackageFacts } from './package-document.ts';
@@ -94,9 +104,11 @@ function progressOf(test: TestNode): AuditProgress | undefined {
 async function begin(test: TestNode, researchers = 2) {
   const node = await test.open();
   const seen = progressOf(test);
+  await node.spawn(Reporter, REPORTER);
+  for (let n = 1; n <= researchers; n += 1) await node.spawn(Researcher, researcherName(n));
   const ref = await node.spawn(Coordinator, COORDINATOR);
-  const unfinished = seen === undefined || seen.end?.isComplete === true ? null : seen.audit;
-  const asked = node.ask(ref).begin({ researchers, elsewhere: [], seen: unfinished });
+  const unfinished = seen === undefined || seen.end?.isComplete === true ? {} : { seen: seen.audit };
+  const asked = node.ask(ref).begin({ researchers, ...unfinished });
   let begun: Awaited<typeof asked> | undefined;
   void asked.then(
     (answer) => {
@@ -228,12 +240,12 @@ describe('the agents of an audit', () => {
     const answers: unknown[] = [];
     void test.node
       .ask(ref)
-      .begin({ researchers: 1, elsewhere: [], seen: first })
+      .begin({ researchers: 1, seen: first })
       .then((answer) => answers.push(answer));
     await until(test, () => answers.length === 1);
     void test.node
       .ask(ref)
-      .begin({ researchers: 1, elsewhere: [], seen: null })
+      .begin({ researchers: 1 })
       .then((answer) => answers.push(answer));
     await until(test, () => answers.length === 2);
 

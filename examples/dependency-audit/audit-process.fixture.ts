@@ -5,10 +5,9 @@
  */
 // biome-ignore lint/style/noRestrictedImports: this file is a process, and nothing but that.
 import process from 'node:process';
-import { childHosts, type Hosts, systemClock, systemRandom, thisProcess } from 'ringmesh/runtime';
+import { childHosts, systemClock, systemRandom, thisProcess } from 'ringmesh/runtime';
 import { z } from 'zod';
 import { type AuditPorts, runAudit } from './audit.ts';
-import { Coordinator, Reporter, Researcher, Rogue } from './contracts.ts';
 import { parseOptions } from './options.ts';
 
 const Task = z.object({
@@ -33,16 +32,12 @@ const ports: AuditPorts = {
   clock: systemClock,
   random: systemRandom,
   identity: thisProcess(),
-  environment: {},
-  hosts: noted(
-    childHosts({
-      modules: Object.fromEntries([Coordinator, Researcher, Reporter, Rogue].map(({ name }) => [name, moduleOf(name)])),
-      execArgv: process.execArgv,
-      printed: (_, text) => void process.stderr.write(text),
-    }),
-  ),
+  searchPath: undefined,
+  execArgv: process.execArgv,
+  startHosts: (options) => noted(childHosts(options)),
+  printed: (_, text) => void process.stderr.write(text),
   onProgress: () => undefined,
-  limits: { backoffMs: 5, perSecond: 500, burst: 50, requestMs: 5_000 },
+  patience: { backoff: 5, rate: 500, burst: 50, timeout: 5_000 },
 };
 const summary = await runAudit(options, ports, new AbortController().signal);
 process.stdout.write(`${JSON.stringify({ summary, messages })}\n`);
@@ -56,8 +51,9 @@ function count(contract: string): void {
 }
 
 /** Counts messages, and keeps the pid of every contract's host. */
-function noted(hosts: Hosts): Hosts {
+function noted(hosts: ReturnType<typeof childHosts>): ReturnType<typeof childHosts> {
   return {
+    describeIsolation: () => hosts.describeIsolation(),
     start(profile, { heard, exited }) {
       const { contract } = profile;
       const host = hosts.start(profile, {
@@ -78,9 +74,4 @@ function noted(hosts: Hosts): Hosts {
       };
     },
   };
-}
-
-function moduleOf(contract: string) {
-  const name = contract.replace(/^audit-/, '');
-  return { module: new URL(`./${name}.ts`, import.meta.url).href, name };
 }

@@ -210,22 +210,22 @@ describe('an audit without a policy', () => {
       clock: systemClock,
       random: systemRandom,
       identity: thisProcess(),
-      environment: {},
-      hosts: {
-        start({ contract }) {
-          started.push(contract);
-          throw new Error('expected no host to be started');
-        },
+      searchPath: undefined,
+      execArgv: [],
+      startHosts: ({ modules }) => {
+        started.push(...Object.keys(modules));
+        throw new Error('expected no host to be started');
       },
+      printed: () => undefined,
       onProgress: () => undefined,
       policy: join(folder, 'policy.yaml'),
     };
     const { signal } = new AbortController();
 
-    await expect(runAudit(options, ports, signal)).rejects.toMatchObject({ code: 'audit.no_policy' });
+    await expect(runAudit(options, ports, signal)).rejects.toMatchObject({ code: 'swarm.policy_unusable' });
     await writeFile(join(folder, 'policy.yaml'), 'apiVersion: ringmesh.policy/v1\nname: a\nlayer: org\nruls: []\n');
     await expect(runAudit(options, ports, signal)).rejects.toMatchObject({
-      code: 'audit.no_policy',
+      code: 'swarm.policy_unusable',
       message: expect.stringContaining('policy.yaml:4:1: document.unknown_key'),
     });
     expect([started, double.asked]).toEqual([[], []]);

@@ -1,5 +1,6 @@
 /**
  * The three agents of an audit and the tools they use, as values without code: what callers, policies and hosts import.
+ * `swarm.yaml` starts them.
  *
  * The coordinator reads the lock, shares its packages out, and knows at any moment which are waiting, out, judged or
  * failed. Researchers fetch and judge. The reporter writes. Each batch of work is a message, each result a fact in the log.
@@ -66,16 +67,14 @@ export const Coordinator = contract('audit-coordinator', {
      *  to be unfinished, so that one which ends just now is not begun anew. */
     begin: {
       in: z.strictObject({
-        /** To be started as children. */
-        researchers: z.int().min(0).max(RESEARCHERS_MAX),
-        /** Started by other nodes. */
-        elsewhere: z.array(z.string()).max(RESEARCHERS_MAX),
-        seen: id.nullable(),
+        /** How many may be there, here or on other nodes: `audit/researcher/1` and so on. */
+        researchers: z.int().min(1).max(RESEARCHERS_MAX),
+        seen: id.optional(),
       }),
       out: z.strictObject({ audit: id, isNew: z.boolean() }),
       within: '60s',
     },
-    /** From a researcher: what became of a batch. */
+    /** From a researcher: what became of a batch. Whoever says so is there, and has nothing to do. */
     judged: { in: z.strictObject({ audit: id, researcher: z.string(), judgements: z.array(Judgement) }) },
     /** From the reporter, which reads the results in parts: one message holds at most a mebibyte. */
     page: {
@@ -84,7 +83,7 @@ export const Coordinator = contract('audit-coordinator', {
     },
     /** From the reporter. */
     written: { in: z.strictObject({ audit: id, written: Written }) },
-    /** From the node: a researcher elsewhere is out of reach, and others do its work. */
+    /** From the node: a researcher is out of reach, and others do its work. */
     gone: { in: z.strictObject({ agent: z.string(), instance: z.int(), why: z.string() }) },
     /** From the clock: what has been out for too long is given up. */
     tick: { in: z.strictObject({ audit: id }) },
@@ -111,6 +110,7 @@ export const Coordinator = contract('audit-coordinator', {
 
 export const Researcher = contract('audit-researcher', {
   messages: {
+    /** A batch; an empty one asks who is there. */
     research: { in: z.strictObject({ audit: id, at: z.int(), jobs: z.array(Job).max(BATCH_PACKAGES) }) },
   },
   uses: { fetchFacts },

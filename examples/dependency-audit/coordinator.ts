@@ -1,6 +1,8 @@
 /**
  * Reads the lock, shares its packages out, collects what comes back, and has the report written.
  *
+ * C0. It starts nobody. Whoever answers is there and gets work; an empty batch waits for each researcher that may come, or
+ *     come back. With nobody there for ten ticks, what waits fails with a name.
  * C1. A job is waiting, out, judged or failed. `judged` is final for an audit: its packages are not fetched again.
  * C2. A researcher has at most one batch out. Whoever is done first gets the next one, so a slow one holds up only itself.
  * C3. Every audit ends: what stays out for ten ticks fails with a name, and so does a report that nobody writes.
@@ -40,6 +42,8 @@ type Running = {
   readonly lock: Pick<Lock, 'digest' | 'lockfileVersion' | 'skipped'>;
   readonly jobs: readonly (Job & { readonly progress: Progress })[];
   readonly researchers: readonly string[];
+  /** Ticks with no researcher at all. */
+  readonly deserted: number;
   /** The last report that was written has everything. */
   readonly isComplete: boolean;
   readonly report: { readonly type: 'none' } | { readonly type: 'asked'; readonly ticks: number } | Written;
@@ -50,6 +54,8 @@ type Ctx = ContextOf<typeof Coordinator, State>;
 
 const TICK = '30s';
 const TICKS_MAX = 10;
+/** For who was there before the coordinator was started again, and may be still. */
+const ABSENT_TICKS = 2;
 
 export const coordinator = implement(Coordinator, {
   state: (): State => ({ running: null }),
@@ -61,6 +67,7 @@ export const coordinator = implement(Coordinator, {
         lock,
         jobs: jobs.map((job) => ({ ...job, progress: { type: 'waiting' } })),
         researchers: [],
+        deserted: 0,
         report: { type: 'none' },
         isComplete: false,
       },
@@ -68,10 +75,16 @@ export const coordinator = implement(Coordinator, {
     Resumed: (state) =>
       change(state, (running) => ({
         ...withProgress(running, ({ progress }) => (progress.type === 'failed' ? { type: 'waiting' } : progress)),
+        researchers: [],
+        deserted: 0,
         report: { type: 'none' },
       })),
     Staffed: (state, { researcher }) =>
-      change(state, (running) => ({ ...running, researchers: [...running.researchers, researcher] })),
+      change(state, (running) => ({
+        ...running,
+        researchers: [...running.researchers, researcher],
+        deserted: 0,
+      })),
     Dismissed: (state, { researcher }) =>
       change(state, (running) => ({
         ...running,
@@ -103,6 +116,7 @@ export const coordinator = implement(Coordinator, {
         ...withProgress(running, ({ progress }) =>
           progress.type === 'out' ? { ...progress, ticks: progress.ticks + 1 } : progress,
         ),
+        deserted: running.researchers.length === 0 ? running.deserted + 1 : 0,
         report:
           running.report.type === 'asked' ? { ...running.report, ticks: running.report.ticks + 1 } : running.report,
       })),
@@ -111,7 +125,7 @@ export const coordinator = implement(Coordinator, {
       change(state, (running) => ({ ...running, isComplete, report: written })),
   },
   on: {
-    async begin({ researchers, elsewhere, seen }, ctx) {
+    async begin({ researchers, seen }, ctx) {
       const lock = await patiently(ctx, () => ctx.use.readLock({}));
       if (lock.type !== 'ok') return lock;
       const { running } = ctx.state();
@@ -132,15 +146,21 @@ export const coordinator = implement(Coordinator, {
         ctx.emit('Resumed', {});
       }
       const audit = ctx.state().running?.audit ?? '';
-      await staff(ctx, researchers, elsewhere);
+      for (const command of REPORTERS) await give(ctx, REPORTER, { command, forMs: DELEGATED_MS });
+      for (let n = 1; n <= researchers; n += 1) await invite(ctx, researcherName(n));
       ctx.every(timerOf(audit), TICK, 'tick', { audit });
       await goOn(ctx);
       return { audit, isNew };
     },
 
-    async judged({ audit, judgements }, ctx) {
-      if (ctx.state().running?.audit !== audit) return;
-      ctx.emit('Judged', { judgements });
+    async judged({ audit, researcher, judgements }, ctx) {
+      const { running } = ctx.state();
+      if (running?.audit !== audit) return;
+      if (!running.researchers.includes(researcher)) {
+        ctx.emit('Staffed', { researcher }); // C0
+        ctx.watch(researcher, 'gone');
+      }
+      if (judgements.length > 0) ctx.emit('Judged', { judgements });
       await goOn(ctx);
     },
 
@@ -150,6 +170,7 @@ export const coordinator = implement(Coordinator, {
       const out = running.jobs.filter(({ progress }) => progress.type === 'out' && progress.researcher === agent);
       ctx.emit('Dismissed', { researcher: agent });
       if (out.length > 0) ctx.emit('Returned', { names: out.map(({ name }) => name) });
+      await invite(ctx, agent);
       await goOn(ctx);
     },
 
@@ -175,27 +196,18 @@ export const coordinator = implement(Coordinator, {
   },
 });
 
-/** Whoever is missing of the researchers and the reporter is started, as children of the coordinator. Those elsewhere have
- *  been, or will be; what is shared out to them waits for them. */
-async function staff(ctx: Ctx, researchers: number, elsewhere: readonly string[]): Promise<void> {
-  await patiently(ctx, () => ctx.spawn(Reporter, REPORTER, { grants: REPORTERS }));
-  for (const researcher of elsewhere) {
-    if (ctx.state().running?.researchers.includes(researcher) === false) ctx.emit('Staffed', { researcher });
-    await give(ctx, researcher, ANSWER);
-    ctx.watch(researcher, 'gone');
-  }
-  for (let n = 1; n <= researchers; n += 1) {
-    const researcher = researcherName(n);
-    const spawned = await patiently(ctx, () => ctx.spawn(Researcher, researcher, { grants: [ANSWER] }));
-    const isKnown = ctx.state().running?.researchers.includes(researcher) === true;
-    if (spawned.type === 'ok' && !isKnown) ctx.emit('Staffed', { researcher });
-  }
+/** C0. What is told to somebody who is not there yet waits for him. */
+async function invite(ctx: Ctx, researcher: string): Promise<void> {
+  const { running } = ctx.state();
+  if (running === null) return;
+  const given = await give(ctx, researcher, ANSWER);
+  if (given.type !== 'ok') return; // nobody of that name can ever come
+  const { audit, at } = running;
+  await patiently(ctx, () => ctx.tell(refTo(Researcher, researcher)).research({ audit, at, jobs: [] }, RETRY_FOR));
 }
 
 /** What the reporter does. */
-const REPORTERS = ['/tool/report/write', '/audit-coordinator/page', '/audit-coordinator/written'].map(
-  (command): Grant => ({ command, forMs: DELEGATED_MS }),
-);
+const REPORTERS = ['/tool/report/write', '/audit-coordinator/page', '/audit-coordinator/written'];
 /** What every researcher does. */
 const ANSWER: Grant = { command: '/audit-coordinator/judged', forMs: DELEGATED_MS };
 
@@ -209,8 +221,8 @@ async function goOn(ctx: Ctx): Promise<void> {
   const { running } = ctx.state();
   if (running === null || running.report.type !== 'none') return;
   for (const researcher of idleOf(running)) await share(ctx, researcher);
-  if (ctx.state().running?.researchers.length === 0) {
-    giveBack(ctx, jobsThatAre(ctx, 'waiting'), { code: 'audit.unstaffed', message: 'no researcher is left' });
+  if (running.deserted >= TICKS_MAX) {
+    giveBack(ctx, jobsThatAre(ctx, 'waiting'), { code: 'audit.unstaffed', message: 'no researcher is there' }); // C0
   }
   const open = jobsThatAre(ctx, 'waiting', 'out');
   if (open.length > 0 || ctx.state().running?.report.type !== 'none') return;
@@ -241,8 +253,9 @@ async function share(ctx: Ctx, researcher: string): Promise<void> {
   giveBack(ctx, jobs, { code: 'code' in told ? told.code : told.type, message: `${researcher} could not be told` });
 }
 
-/** C3. */
+/** C3. What is out with somebody who has not come back since goes to others before that. */
 function giveUp(ctx: Ctx): void {
+  takeBack(ctx);
   const { running } = ctx.state();
   if (running === null) return;
   const silent = running.jobs.filter(({ progress }) => progress.type === 'out' && progress.ticks >= TICKS_MAX);
@@ -259,6 +272,15 @@ function giveUp(ctx: Ctx): void {
     type: 'unwritten',
     failure: { code: 'audit.silent', message: 'the reporter did not answer' },
   });
+}
+
+function takeBack(ctx: Ctx): void {
+  const { running } = ctx.state();
+  const lost = running?.jobs.filter(
+    ({ progress }) =>
+      progress.type === 'out' && progress.ticks >= ABSENT_TICKS && !running.researchers.includes(progress.researcher),
+  );
+  if (lost !== undefined && lost.length > 0) ctx.emit('Returned', { names: lost.map(({ name }) => name) });
 }
 
 function giveBack(ctx: Ctx, jobs: readonly Job[], failure: { code: string; message: string }): void {

@@ -1,133 +1,95 @@
 /**
- * The other processes of an audit of several nodes: their keys, their broker, and whoever starts them again.
+ * The other processes of an audit of several nodes: `ringmesh up swarm.yaml --only researcher`, and whoever starts them again.
  *
  * F1. A process that ends before it was asked to is started again, over its log, after a pause that doubles. After
  *     RESTARTS_MAX in one run the audit goes on without it.
  * F2. When the first process ends, in whatever way, the others do.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { brokerOperators, brokerUsers, findBroker, type RealmNode, spawnBroker } from 'ringmesh';
-import type { Clock } from 'ringmesh/runtime';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Swarm } from 'ringmesh';
+import type { AuditPorts } from './audit.ts';
+import { realmOf, SWARM_FILE, settingsOf } from './audit-swarm.ts';
 import type { AuditOptions } from './options.ts';
-import { FIRST, realmOf, shareOf } from './realm.ts';
+import { REGISTRY_LIMITS } from './registry.ts';
 
 const RESTARTS_MAX = 5;
 const RESTART_MS = 500;
 const STOP_MS_MAX = 20_000;
 
-/** What a node's process is told. */
-export type NodeTask = {
-  readonly name: string;
-  readonly realm: string;
-  readonly servers: readonly string[];
-  readonly log: string;
-  readonly anchors: string;
-  readonly lock: string;
-  readonly policy: string;
-  readonly researchers: readonly string[];
-  /** Its share of the registry's patience. */
-  readonly perSecond: number;
-};
+/** `ringmesh`, of this clone. */
+const COMMAND = fileURLToPath(new URL('../../swarm/cli/main.ts', import.meta.url));
 
-export type FleetParts = {
-  readonly options: AuditOptions;
-  readonly first: RealmNode;
-  readonly policy: string;
-  readonly perSecond: number;
-  readonly clock: Clock;
-  readonly environment: { readonly [name: string]: string | undefined };
-  /** What the processes print. */
-  readonly printed: (text: string) => void;
-};
+/** A replica: its log is a folder of its name. */
+type Node = { readonly name: string; readonly args: readonly string[] };
 
-export class Fleet implements AsyncDisposable {
-  readonly first: RealmNode;
-  readonly servers: readonly string[];
-  /** Researchers on other nodes, by name. */
-  readonly elsewhere: readonly string[];
+export class Fleet {
   /** The logs of the other nodes. */
   readonly logs: readonly string[];
-  readonly #parts: FleetParts;
-  readonly #tasks: readonly NodeTask[];
-  readonly #broker: AsyncDisposable | undefined;
+  readonly #ports: AuditPorts;
+  readonly #nodes: readonly Node[];
   readonly #running = new Map<string, ChildProcess>();
   readonly #ends: Promise<void>[] = [];
   #isStopping = false;
 
-  private constructor(parts: FleetParts, first: RealmNode, servers: readonly string[], broker?: AsyncDisposable) {
-    const { options, perSecond, policy } = parts;
-    this.#parts = parts;
-    this.first = first;
-    this.servers = servers;
-    this.#broker = broker;
-    const others = first.roster.nodes.filter(({ name }) => name !== FIRST).slice(0, options.nodes - 1);
-    const { anchors, lock } = options;
-    this.#tasks = others.map(({ name }, n) => ({
-      name,
-      ...{ realm: realmOf(options), servers, log: `${options.log}-${name}`, anchors, lock, policy },
-      researchers: shareOf(n, options),
-      perSecond: Math.max(1, Math.floor(perSecond / others.length)),
-    }));
-    this.elsewhere = this.#tasks.flatMap(({ researchers }) => researchers);
-    this.logs = this.#tasks.map(({ log }) => log);
+  constructor({ servers: [broker = ''] }: Swarm, options: AuditOptions, ports: AuditPorts) {
+    this.#ports = ports;
+    const { rate = REGISTRY_LIMITS.perSecond } = ports.patience ?? {};
+    const patience = { ...ports.patience, rate: Math.max(1, Math.floor(rate / (options.nodes - 1))) };
+    const logs = `${options.log}-nodes`;
+    const common = ['--broker', broker, '--keys', realmOf(options), '--log', logs, '--anchor', options.anchors];
+    const told = ['--set', ...settingsOf(options, patience)];
+    const names = Array.from({ length: options.nodes - 1 }, (_, n) => `researcher-${n + 1}`);
+    this.#nodes = names.map((name) => ({ name, args: ['up', SWARM_FILE, '--only', name, ...common, ...told] }));
+    this.logs = names.map((name) => join(logs, name));
   }
 
-  /** @throws {CodedError} `broker.*` · `realm.*` · `key.*` */
-  static async open(parts: FleetParts, signal: AbortSignal): Promise<Fleet> {
-    const { options, clock, environment, first } = parts;
-    const { roster } = first;
-    if (options.broker !== undefined) return new Fleet(parts, first, [options.broker]);
-    const binary = await findBroker(environment['PATH']);
-    const users = brokerUsers(roster);
-    const operators = brokerOperators(roster);
-    const broker = await spawnBroker({ binary, realm: roster.realm, users, operators }, clock, signal);
-    return new Fleet(parts, first, [broker.url], broker);
-  }
-
-  /** Starts the processes; they are ready when their researchers can be heard. */
+  /** Starts the processes; they are ready when their researchers answer. */
   start(): void {
-    for (const task of this.#tasks) this.#ends.push(this.#keep(task));
+    for (const node of this.#nodes) this.#ends.push(this.#keep(node));
   }
 
-  /** Processes, by node: `undefined` while one is away. */
-  pidOf(node: string): number | undefined {
-    return this.#running.get(node)?.pid;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
+  async stop(): Promise<void> {
     this.#isStopping = true;
     for (const child of this.#running.values()) child.kill('SIGTERM');
-    using _ = this.#parts.clock.after(STOP_MS_MAX, () => {
+    using _ = this.#ports.clock.after(STOP_MS_MAX, () => {
       for (const child of this.#running.values()) child.kill('SIGKILL');
     });
     await Promise.all(this.#ends);
-    await this.#broker?.[Symbol.asyncDispose]();
   }
 
-  async #keep(task: NodeTask): Promise<void> {
+  async #keep(node: Node): Promise<void> {
     for (let restarts = 0; !this.#isStopping && restarts <= RESTARTS_MAX; restarts += 1) {
-      const how = await this.#run(task);
+      const how = await this.#run(node);
       if (this.#isStopping) return;
-      this.#parts.printed(`${task.name} ended with ${how}; starting it again\n`); // F1
+      this.#print(node, `ended with ${how}; starting it again\n`); // F1
       const { promise, resolve } = Promise.withResolvers<void>();
-      this.#parts.clock.after(RESTART_MS * 2 ** restarts, resolve);
+      this.#ports.clock.after(RESTART_MS * 2 ** restarts, resolve);
       await promise;
     }
   }
 
-  async #run(task: NodeTask): Promise<string> {
-    const child = fork(new URL('./audit-node.ts', import.meta.url), [JSON.stringify(task)], {
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    });
-    this.#running.set(task.name, child);
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.on('data', (chunk: Uint8Array) => this.#parts.printed(new TextDecoder().decode(chunk)));
-    }
+  async #run(node: Node): Promise<string> {
+    const { name, args } = node;
+    // A channel, so that it ends when this process does (F2).
+    const child = fork(COMMAND, args, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+    this.#running.set(name, child);
+    child.stderr?.on('data', (chunk: Uint8Array) => this.#print(node, new TextDecoder().decode(chunk)));
     const { promise, resolve } = Promise.withResolvers<string>();
     child.on('error', (error) => resolve(error.message));
     child.on('exit', (code, by) => resolve(String(by ?? code)));
     const how = await promise;
-    this.#running.delete(task.name);
+    this.#running.delete(name);
     return how;
   }
+
+  /** What is no step that went as it should. */
+  #print({ name }: Node, text: string): void {
+    for (const line of text.split('\n')) {
+      if (line !== '' && !STEP.test(line)) this.#ports.printed(name, `${line}\n`);
+    }
+  }
 }
+
+const STEP = /^(started|stopped|ready|answer)\b/;

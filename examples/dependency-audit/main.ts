@@ -1,8 +1,7 @@
 /** `npm run up`: audits the dependencies of an npm project. `--help` says how, and what the exit codes mean. */
 import { homedir } from 'node:os';
-import { CodedError, childHosts, hasCode, systemClock, systemRandom, thisProcess } from 'ringmesh/runtime';
+import { CodedError, hasCode, systemClock, systemRandom, thisProcess } from 'ringmesh/runtime';
 import { runAudit } from './audit.ts';
-import { Coordinator, Reporter, Researcher, Rogue } from './contracts.ts';
 import { HELP, parseOptions } from './options.ts';
 import { ProgressLine } from './progress-line.ts';
 import { exitCodeOf, formatSummary } from './summary.ts';
@@ -20,7 +19,9 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 const alive = setInterval(() => undefined, 60_000);
 try {
   process.exitCode = await main();
-} catch (error) {
+} catch (caught) {
+  // A tool that cannot be made says why.
+  const error = hasCode(caught, 'swarm.module_unusable') && hasCode(caught.cause) ? caught.cause : caught;
   process.stderr.write(`${hasCode(error) ? `${error.code}: ` : ''}${error instanceof Error ? error.message : error}\n`);
   process.exitCode = hasCode(error) && /^(usage|lock|file|npm)\./.test(error.code) ? 2 : 1;
 } finally {
@@ -45,26 +46,12 @@ async function main(): Promise<number> {
     clock: systemClock,
     random: systemRandom,
     identity: thisProcess(),
-    environment: process.env,
-    hosts: childHosts({
-      modules: {
-        [Coordinator.name]: moduleOf('coordinator'),
-        [Researcher.name]: moduleOf('researcher'),
-        [Reporter.name]: moduleOf('reporter'),
-        [Rogue.name]: moduleOf('rogue'),
-      },
-      execArgv: process.execArgv, // how this process finds modules is how its children do
-      printed: (contract, text) => void stderr.write(`${contract}: ${text}`),
-    }),
+    searchPath: process.env['PATH'],
+    execArgv: process.execArgv, // how this process finds modules is how its children do
     onProgress: line.show.bind(line),
-    printed: (text: string) => void stderr.write(text),
+    printed: (who: string, text: string) => void stderr.write(`${who}: ${text}`),
   };
   const summary = await runAudit(options, ports, interrupt.signal).finally(() => line.end());
   process.stdout.write(formatSummary(summary, options.isJson));
   return exitCodeOf(summary, options.failOn);
-}
-
-/** `coordinator.ts` exports `coordinator`. */
-function moduleOf(name: string) {
-  return { module: new URL(`./${name}.ts`, import.meta.url).href, name };
 }

@@ -1,18 +1,14 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { decide } from 'ringmesh/policies';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { COORDINATOR, REPORTER, ROGUE, researcherName } from './contracts.ts';
-import { loadPolicy, POLICY_FILE } from './policy.ts';
+import { auditBundle } from './policy.fixture.ts';
 
-const bundle = await loadPolicy(POLICY_FILE);
 const [one, two] = [researcherName(1), researcherName(16)];
 const POINTS = { use: 'pre_tool', ask: 'agent_message', tell: 'agent_message', spawn: 'spawn' } as const;
 type Args = Parameters<typeof decide>[1]['args'];
 
 function decided(agent: string, verb: keyof typeof POINTS, tool: string, args: Args = {}) {
-  return decide(bundle, {
+  return decide(auditBundle, {
     v: 1,
     id: 'turn/0',
     point: POINTS[verb],
@@ -30,9 +26,7 @@ describe('the policy of an audit', () => {
   test.each<[string, keyof typeof POINTS, string, Args?]>([
     [COORDINATOR, 'use', 'lock.read'],
     [COORDINATOR, 'tell', `audit-researcher.research@${two}`],
-    [COORDINATOR, 'spawn', `audit-researcher@${one}`],
     [COORDINATOR, 'use', 'authority.delegate', { to: one, command: '/tool/registry/facts', where: [], forMs: 1 }],
-    [COORDINATOR, 'spawn', `audit-reporter@${REPORTER}`],
     [COORDINATOR, 'tell', `audit-reporter.report@${REPORTER}`],
     [one, 'use', 'registry.facts', facts],
     [one, 'tell', `audit-coordinator.judged@${COORDINATOR}`],
@@ -47,6 +41,8 @@ describe('the policy of an audit', () => {
     [COORDINATOR, 'use', 'registry.facts', facts, 'policy.outside_layer'],
     [COORDINATOR, 'use', 'report.write', report, 'policy.outside_layer'],
     [COORDINATOR, 'spawn', `audit-rogue@${ROGUE}`, {}, 'policy.outside_layer'],
+    [COORDINATOR, 'spawn', `audit-researcher@${one}`, {}, 'policy.outside_layer'],
+    [COORDINATOR, 'spawn', `audit-reporter@${REPORTER}`, {}, 'policy.outside_layer'],
     [one, 'use', 'report.write', report, 'policy.outside_layer'],
     [one, 'use', 'lock.read', {}, 'policy.outside_layer'],
     [
@@ -78,28 +74,5 @@ describe('the policy of an audit', () => {
     [one, 'use', 'shell.run', { command: 'id' }, 'policy.unknown_tool'],
   ])('%s may not %s %s with %j: %s', (...[agent, verb, tool, args, code]) => {
     expect(decided(agent, verb, tool, args)).toMatchObject({ verdict: 'deny', code });
-  });
-});
-
-describe('loading the policy', () => {
-  async function fileWith(text: string): Promise<string> {
-    const folder = await mkdtemp(join(tmpdir(), 'audit-policy-'));
-    onTestFinished(() => rm(folder, { recursive: true }));
-    await writeFile(join(folder, 'policy.yaml'), text);
-    return join(folder, 'policy.yaml');
-  }
-
-  test('a missing file is told as such', async () => {
-    await expect(loadPolicy('/nonexistent/policy.yaml')).rejects.toMatchObject({ code: 'audit.no_policy' });
-  });
-
-  test('every fault is shown where it stands', async () => {
-    const file = await fileWith(
-      'apiVersion: ringmesh.policy/v1\nname: slips\nlayer: org\nrules:\n  - id: typo\n    om: any\n',
-    );
-    await expect(loadPolicy(file)).rejects.toMatchObject({
-      code: 'audit.no_policy',
-      message: expect.stringContaining(`${file}:6:5: document.unknown_key`),
-    });
   });
 });

@@ -78,10 +78,10 @@ export function follow(ledger: Ledger, record: LogRecord, payload: unknown): Led
   return fact.success ? onFact(ledger, fact.data.name, fact.data.data) : ledger;
 }
 
-/** The events from `from` on, folded. */
-export function followLog(log: EventLog, ledger: Ledger = EMPTY_LEDGER, from = 0): Ledger {
-  let next = ledger;
-  for (const record of log.read(from)) next = follow(next, record, payloadOf(log, record));
+/** The events before `to`, folded. */
+export function followLog(log: EventLog, to = log.size): Ledger {
+  let next = EMPTY_LEDGER;
+  for (const record of log.read(0, to)) next = follow(next, record, payloadOf(log, record));
   return next;
 }
 

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ConfinedFolder } from './confined-folder.ts';
 import { REGISTRY_LIMITS, Registry } from './registry.ts';
 import { RegistryDouble } from './registry-double.fixture.ts';
-import { auditTools } from './tools.ts';
+import { factsFinder, lockReader, reportWriter } from './tools.ts';
 
 let folder: string;
 let double: RegistryDouble;
@@ -23,7 +23,7 @@ beforeEach(async () => {
     { ...REGISTRY_LIMITS, backoffMs: 1 },
   );
   const out = await ConfinedFolder.open(join(folder, 'out'));
-  const provided = auditTools({ lock: join(folder, 'package-lock.json'), out, registry: client });
+  const provided = [lockReader(join(folder, 'package-lock.json')), factsFinder(client), reportWriter(out)];
   tools = new Map(provided.map((one) => [one.tool.name, one]));
 });
 

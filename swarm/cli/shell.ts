@@ -62,17 +62,21 @@ export class Interrupted extends Error {
   }
 }
 
-/** Until disposed, the first signal that asks the process to end aborts `signal`; the second one ends it. */
+/** Until disposed, the first signal that asks the process to end aborts `signal`; the second one ends it. A process that was
+ *  started with a channel is hung up on when the other end is gone. */
 export function catchInterrupts(): Disposable & { readonly signal: AbortSignal } {
   const controller = new AbortController();
   const onSignal = (name: NodeJS.Signals): void => {
     stop();
     controller.abort(new Interrupted(name));
   };
+  const onHangUp = (): void => onSignal('SIGHUP');
   const stop = (): void => {
     for (const name of INTERRUPTS) process.removeListener(name, onSignal);
+    process.removeListener('disconnect', onHangUp);
   };
   for (const name of INTERRUPTS) process.on(name, onSignal);
+  if (process.connected === true) process.on('disconnect', onHangUp);
   return { signal: controller.signal, [Symbol.dispose]: stop };
 }
 

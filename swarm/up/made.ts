@@ -26,6 +26,8 @@ export type SwarmPorts = {
   /** Flags for Node in the hosts: how this process finds modules is how its children do. */
   readonly execArgv: readonly string[];
   readonly onStep: (news: StepNews<StepName>) => void;
+  /** Where agents' code runs; default: child processes. */
+  readonly startHosts?: typeof childHosts;
   /** What agents' code prints. */
   readonly printed: (contract: string, text: string) => void;
 };

@@ -43,6 +43,8 @@ export type Swarm = AsyncDisposable & {
   readonly realm: RealmNode | undefined;
   /** Where the file has delegations: what its agents were given; here an operator takes things back. */
   readonly authority: NodeAuthority | undefined;
+  /** The brokers of its realm, as `host:port`; none for one node alone. */
+  readonly servers: readonly string[];
   /** Events that the log had when it was opened. */
   readonly begunAt: number;
   /** By what the hosts are held to their rings' limits. */
@@ -86,6 +88,7 @@ export async function openSwarm(
     log,
     governance: must(made.governance),
     realm: made.realm,
+    servers: made.servers ?? [],
     authority: made.authority,
     place: placeOf(made, configuration),
     begunAt,
@@ -159,8 +162,8 @@ function stepsOf(swarm: SwarmFile, configuration: Configuration, ports: SwarmPor
         for (const { contractValue, implementation } of must(made.loaded).here) {
           modules[contractValue.name] = implementation;
         }
-        const { execArgv, printed } = ports;
-        const hosts = childHosts({ modules, execArgv, printed });
+        const { execArgv, printed, startHosts = childHosts } = ports;
+        const hosts = startHosts({ modules, execArgv, printed });
         made.hosts = hosts;
         return { detail: `child processes, memory held by ${hosts.describeIsolation().memory}` };
       },

@@ -39,7 +39,7 @@ describe('the loss of a node that researches', () => {
     expect({ status, stderr }).toMatchObject({ status: 0 });
     expect(stdout).toContain('(fired)');
     const [, audit, verified] = (journal as Journal).run;
-    expect(audit?.output.stderr).toContain('node-2 ended with SIGKILL; starting it again');
+    expect(audit?.output.stderr).toContain('researcher-1: ended with SIGKILL; starting it again');
     expect(audit?.output.stdout).toContain(`packages   ${NAMES} audited under ${NAMES} of ${NAMES} names`);
     expect(verified?.output.stdout).toMatch(/^agree +yes$/m);
     expect(verified?.output.stdout.match(/ yes$/gm)).toHaveLength(4); // each log, and all of them
@@ -48,7 +48,7 @@ describe('the loss of a node that researches', () => {
   test('a log that was tampered with is found first, and nothing is done', async () => {
     await run(EXPERIMENT);
     const asked = double.asked.length;
-    const file = join(folder, 'c/log-node-3/epoch-0/data.mdb');
+    const file = join(folder, 'c/log-nodes/researcher-2/epoch-0/data.mdb');
     const bytes = await readFile(file);
     bytes.write('semt', bytes.indexOf('"message.sent"') + '"message.'.length);
     await writeFile(file, bytes);
@@ -63,7 +63,7 @@ describe('the loss of a node that researches', () => {
   test('the loss of the first node, which nobody starts again, is not survived, and is seen not to be', async () => {
     const text = await readFile(EXPERIMENT, 'utf8');
     const place = join(folder, 'kill-coordinator.yaml');
-    await writeFile(place, text.replace(/(action: kill_node\n +log: .*\/log)-node-2/, '$1'));
+    await writeFile(place, text.replace(/(action: kill_node\n +log: .*\/log)-nodes\/researcher-1/, '$1'));
     const { status, stderr, journal } = await run(place);
 
     expect(status).toBe(6);
