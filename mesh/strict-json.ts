@@ -7,7 +7,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { canonicalJson } from '../runtime/codec/json.ts';
-import { scanJson } from '../runtime/codec/json-scan.ts';
+import { placeOf, scanJson } from '../runtime/codec/json-scan.ts';
 import { view } from '../runtime/core/bytes.ts';
 import { messageOf } from '../runtime/core/errors.ts';
 import { err, ok, type Refusal, type Result } from '../runtime/core/result.ts';
@@ -46,8 +46,7 @@ export function readStrict<T>(bytes: Uint8Array, shape: Shape<T>, code: string):
   }
   const fault = shape.faultIn(value, '');
   if (fault !== undefined) {
-    const { members } = scanJson(text, DEPTH_MAX);
-    const offset = members.get(fault.path) ?? 0;
+    const offset = placeOf(text, fault.path, DEPTH_MAX);
     return err({ code, message: `expected ${fault.expected} at ${fault.path || 'the top'}`, offset });
   }
   const canonical = canonicalJson(value);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { unwrap } from '../core/result.ts';
 import { canonicalJson } from './json.ts';
-import { scanJson } from './json-scan.ts';
+import { placeOf, scanJson } from './json-scan.ts';
 
 const textOf = (value: unknown): string => unwrap(canonicalJson(value), 'JSON data');
 
@@ -92,6 +92,27 @@ describe('the scanner', () => {
 
   test('bounds its own recursion', () => {
     expect(scanJson('['.repeat(100_000), 64).fault).toMatchObject({ offset: 65 });
+  });
+
+  test('does not make one long name and many values below it a matter of minutes', () => {
+    const text = `{"${'n'.repeat(100_000)}":[${'0,'.repeat(50_000)}tru]}`;
+
+    expect(scanJson(text, 64).fault).toMatchObject({ offset: text.length - 5 });
+    expect(placeOf(text, `${'n'.repeat(100_000)}.49999`, 64)).toBe(text.length - 7);
+  });
+
+  test.each([
+    ['', 0],
+    ['a', 7],
+    ['a.1', 10],
+    ['a.1.b', 17],
+    ['a.1.bc', 10],
+    ['a.1.b.c', 17],
+    ['é', 29],
+    ['b', 0],
+    ['missing', 0],
+  ])('names the byte at which the value of %j begins, or the one around it', (path, offset) => {
+    expect(placeOf('{"a" : [1,{"b" : [2]}],"é": 3,"":4}', path, 8)).toBe(offset);
   });
 
   test('accepts exactly what JSON.parse accepts, but for duplicate names and lone surrogates', () => {

@@ -12,7 +12,7 @@ import { PAYLOAD_DEPTH_MAX, RECORD_BYTES_MAX, STREAM_ID_BYTES_MAX } from '../cor
 import { err, ok, type Refusal, type Result } from '../core/result.ts';
 import { type Digest, formatDigest } from './digest.ts';
 import { canonicalJson } from './json.ts';
-import { scanJson } from './json-scan.ts';
+import { placeOf, scanJson } from './json-scan.ts';
 import {
   type Cause,
   DELEGATIONS_MAX,
@@ -197,8 +197,7 @@ function parseJson(text: string): unknown {
 function malformed(text: string, path: string): Result<never, RecordRefusal> {
   const scan = scanJson(text, PAYLOAD_DEPTH_MAX + 2);
   if (scan.fault !== undefined) return refuse('record.malformed', scan.fault.message, scan.fault.offset);
-  const parent = path.slice(0, Math.max(0, path.lastIndexOf('.')));
-  const offset = scan.members.get(path) ?? scan.members.get(parent) ?? 0;
+  const offset = placeOf(text, path, PAYLOAD_DEPTH_MAX + 2);
   return refuse('record.malformed', `expected a valid field ${path === '' ? 'list' : JSON.stringify(path)}`, offset);
 }
 

@@ -7,7 +7,7 @@
 import { Buffer, isUtf8 } from 'node:buffer';
 import { type Did, parseDid } from '../../../runtime/codec/did.ts';
 import type { JsonValue } from '../../../runtime/codec/json.ts';
-import { scanJson } from '../../../runtime/codec/json-scan.ts';
+import { byteOffset, placeOf, scanJson } from '../../../runtime/codec/json-scan.ts';
 import {
   type EventId,
   type EventType,
@@ -47,7 +47,7 @@ export function parseEventLine(bytes: Uint8Array): Result<EventLine | undefined,
   const inexact = LONG_NUMBER.test(text) ? inexactNumber(text) : undefined;
   if (inexact !== undefined) {
     const message = `expected numbers that a double holds exactly, found ${inexact}: write it as a string`;
-    return err({ code: 'input.not_exact', message, offset: offsetOfNumber(text, bytes, inexact) });
+    return err({ code: 'input.not_exact', message, offset: offsetOfNumber(text, inexact) });
   }
   return fieldsOf(value as Fields, text);
 }
@@ -68,7 +68,7 @@ function fieldsOf(value: Fields, text: string): Result<EventLine, EventLineRefus
     id: idText,
     actor: actorText,
   } = value as Partial<Record<keyof EventLine, unknown>>;
-  const at = (name: keyof EventLine): number => scanJson(text.slice(0, SCAN_MAX), SCAN_DEPTH).members.get(name) ?? 0;
+  const at = (name: keyof EventLine): number => placeOf(text.slice(0, SCAN_MAX), name, SCAN_DEPTH);
   if (data === undefined) return malformed('expected "data"', 0);
 
   const stream = parseText(streamText, 'stream', parseStreamId);
@@ -172,13 +172,14 @@ function faultIn(text: string): [message: string, offset: number] {
 }
 
 /** Where a value stands that is written as `number`. */
-function offsetOfNumber(text: string, bytes: Uint8Array, number: string): number {
-  const written = new RegExp(`^${RegExp.escape(number)}(?![0-9.eE])`);
-  const { members } = scanJson(text.slice(0, SCAN_MAX), SCAN_DEPTH);
-  const found = [...members.values()].find((offset) =>
-    written.test(view(bytes).toString('latin1', offset, offset + number.length + 1)),
-  );
-  return found ?? 0;
+function offsetOfNumber(text: string, number: string): number {
+  const written = new RegExp(`${RegExp.escape(number)}(?![0-9.eE])`, 'y');
+  let found = 0;
+  scanJson(text.slice(0, SCAN_MAX), SCAN_DEPTH, (_, index) => {
+    written.lastIndex = index;
+    if (found === 0 && written.test(text)) found = index;
+  });
+  return byteOffset(text, found);
 }
 
 function isBlank(text: string): boolean {
