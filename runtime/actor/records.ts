@@ -95,6 +95,7 @@ export class Records {
 
 /** One write per stream, as the log wants it; nothing changes its order within a stream. */
 function perStream(writes: readonly Write[]): readonly Write[] {
+  if (writes.length === 1) return writes;
   const merged = new Map<string, Write>();
   for (const write of writes) {
     const before = merged.get(write.stream);

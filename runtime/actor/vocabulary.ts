@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { JsonValue } from '../codec/json.ts';
 import type { LogRecord } from '../codec/record.ts';
 import type { EventLog } from '../log/event-log.ts';
-import { jsonOf, type Step, upcast } from '../log/upcast.ts';
+import { jsonOf, type Step, upcastData } from '../log/upcast.ts';
 
 const id = z.string();
 const count = z.int().nonnegative();
@@ -197,6 +197,6 @@ export function versionOf(type: AgentEventType): { readonly typeVersion?: number
 /** What an agent's stream says, in today's shape; `undefined` for events that are nothing to an agent's fold.
  *  @throws as `upcast` */
 export function payloadOf(record: LogRecord, log: Pick<EventLog, 'blob'>): JsonValue | undefined {
-  if (Object.hasOwn(AGENT_UPCASTS, record.type)) return upcast(AGENT_UPCASTS, record, log).data;
+  if (Object.hasOwn(AGENT_UPCASTS, record.type)) return upcastData(AGENT_UPCASTS, record, log).data;
   return record.type.startsWith('action.') ? jsonOf(record, log) : undefined;
 }

@@ -33,7 +33,17 @@ export const LOG_UPCASTS = {
  * @throws `event.unknown_type` · `event.newer_version` (U2) · as `jsonOf`
  */
 export function upcast(upcasts: Upcasts, event: LogRecord, log: Pick<EventLog, 'blob'>): Upcast {
+  const { data, typeVersion } = upcastData(upcasts, event, log);
   const { payload: _, ...rest } = event;
+  return { ...rest, typeVersion, data };
+}
+
+/** The same without the event around it: what a fold of every event can afford. @throws as `upcast` */
+export function upcastData(
+  upcasts: Upcasts,
+  event: LogRecord,
+  log: Pick<EventLog, 'blob'>,
+): Pick<Upcast, 'data' | 'typeVersion'> {
   const steps = Object.hasOwn(upcasts, event.type) ? upcasts[event.type] : undefined;
   if (steps === undefined) {
     throw new CodedError('event.unknown_type', `expected a known type at index ${event.index}, found ${event.type}`);
@@ -43,8 +53,9 @@ export function upcast(upcasts: Upcasts, event: LogRecord, log: Pick<EventLog, '
     const found = `found ${event.typeVersion} at index ${event.index}: a newer program wrote it`;
     throw new CodedError('event.newer_version', `expected ${event.type} in version ${newest} at most, ${found}`);
   }
-  const data = steps.slice(event.typeVersion - 1).reduce((older, step) => step(older), jsonOf(event, log));
-  return { ...rest, typeVersion: newest, data };
+  let data = jsonOf(event, log);
+  for (const step of steps.slice(event.typeVersion - 1)) data = step(data);
+  return { typeVersion: newest, data };
 }
 
 /**
