@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
+import type { Clock } from '../../runtime/core/clock.ts';
 import { CodedError, hasCode, messageOf } from '../../runtime/core/errors.ts';
 import type { Outcome } from '../../runtime/kernel/outcome.ts';
 import type { ControlAsk } from './control-server.ts';
@@ -9,20 +10,23 @@ import { controlAddress } from './control-socket.ts';
 
 /** Past the deadline of what is asked: the node says itself that there was no answer in time. */
 const GRACE_MS = 5_000;
+const RETRYABLE = { retryable: true } as const;
 
 /** The outcome; `undefined` where the agent does not live at that node.
  *  @throws {CodedError} `control.not_running` nobody is there · `control.refused` no request that the node takes */
 export async function askThrough(
-  { log, cwd }: { readonly log: string; readonly cwd: string },
+  { log, cwd, clock }: { readonly log: string; readonly cwd: string; readonly clock: Clock },
   ask: ControlAsk,
   signal: AbortSignal,
 ): Promise<Outcome | undefined> {
   const socketPath = controlAddress(log, cwd);
   if (!existsSync(socketPath)) throw notRunning(log);
-  const { status, body } = await post(socketPath, JSON.stringify(ask), {
-    log,
-    signal: AbortSignal.any([signal, AbortSignal.timeout(ask.withinMs + GRACE_MS)]),
+  const late = new AbortController();
+  using _ = clock.after(ask.withinMs + GRACE_MS, () => {
+    late.abort(new CodedError('control.lost', `expected an answer of the node at ${log}, found none`, RETRYABLE));
   });
+  const ended = { log, signal: AbortSignal.any([signal, late.signal]) };
+  const { status, body } = await post(socketPath, JSON.stringify(ask), ended);
   if (status === 404) return undefined;
   const told = JSON.parse(body) as { readonly outcome?: Outcome; readonly message?: string };
   if (status === 200 && told.outcome !== undefined) return told.outcome;
@@ -48,7 +52,7 @@ async function post(
     if (hasCode(cause, 'ECONNREFUSED') || hasCode(cause, 'ENOENT')) throw notRunning(log, cause);
     const message = `expected an answer of the node at ${log}, found: ${messageOf(cause)}`;
     // biome-ignore lint/style/useErrorCause: the cause is there, as the third argument.
-    throw new CodedError('control.lost', message, { cause, retryable: true });
+    throw new CodedError('control.lost', message, { cause, ...RETRYABLE });
   }
 }
 

@@ -2,6 +2,7 @@
 import process from 'node:process';
 import { isDuration, toMillis } from '../../../runtime/actor/duration.ts';
 import type { JsonValue } from '../../../runtime/codec/json.ts';
+import { unreachable } from '../../../runtime/core/assert.ts';
 import { utf8 } from '../../../runtime/core/bytes.ts';
 import { CodedError, hasCode } from '../../../runtime/core/errors.ts';
 import { systemClock, systemRandom } from '../../../runtime/core/system.ts';
@@ -41,12 +42,12 @@ async function firstAnswer(
   asked: Parameters<typeof askThrough>[1],
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const cwd = process.cwd();
+  const of = { cwd: process.cwd(), clock: systemClock };
   let isRunning = false;
   let away: unknown;
   for (const log of logs) {
     try {
-      const outcome = await askThrough({ log, cwd }, asked, signal);
+      const outcome = await askThrough({ log, ...of }, asked, signal);
       if (outcome !== undefined) return outcome;
       isRunning = true;
     } catch (error) {
@@ -62,18 +63,22 @@ function errorOf(outcome: NotOk, what: string): CodedError {
   const why = 'code' in outcome ? `${outcome.code}: ${outcome.message}` : 'message' in outcome ? outcome.message : '';
   const event = outcome.event === undefined ? '' : ` (event ${outcome.event})`;
   const message = `expected ${what} to be answered, found ${outcome.type}${why === '' ? '' : `: ${why}`}${event}`;
-  return new CodedError(CODE_OF[outcome.type], message);
+  switch (outcome.type) {
+    case 'denied':
+      return new CodedError('ask.denied', message);
+    case 'invalid':
+      return new CodedError('ask.invalid', message);
+    case 'failed':
+      return new CodedError('ask.failed', message);
+    case 'busy':
+    case 'timeout':
+    case 'died':
+    case 'unknown':
+      return new CodedError('ask.unanswered', message);
+    default:
+      return unreachable(outcome);
+  }
 }
-
-const CODE_OF = {
-  denied: 'ask.denied',
-  invalid: 'ask.invalid',
-  failed: 'ask.failed',
-  busy: 'ask.unanswered',
-  timeout: 'ask.unanswered',
-  died: 'ask.unanswered',
-  unknown: 'ask.unanswered',
-} as const;
 
 function withinOf(text: string): number {
   if (isDuration(text) && toMillis(text) >= 1 && toMillis(text) <= WITHIN_MS_MAX) return toMillis(text);
