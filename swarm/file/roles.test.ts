@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { formatFault } from '../../policies/document/fault.ts';
-import type { Did } from '../../runtime/codec/did.ts';
+import { parseDid } from '../../runtime/codec/did.ts';
 import { unwrap } from '../../runtime/core/result.ts';
 import type { RealmRoster } from '../realm/realm-folder.ts';
 import { configure } from './configuration.ts';
@@ -27,7 +27,7 @@ const swarm = (has: Parameters<typeof read>[0] = {}): SwarmFile => unwrap(read(h
 
 /** A realm as it was made of a plan. */
 function rosterOf({ nodes }: ReturnType<typeof planOf>): RealmRoster {
-  const did = 'did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK' as Did;
+  const did = unwrap(parseDid('did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK'), 'a DID');
   const told = nodes.map(({ name, agents }) => ({
     name,
     did,

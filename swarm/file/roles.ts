@@ -1,4 +1,5 @@
 /** Roles of a swarm file, and their slots: `researcher-1`, `researcher-2`, … where a role has replicas. Each slot is a node. */
+import { join } from 'node:path';
 import type { PolicyFault } from '../../policies/document/fault.ts';
 import type { Path, Source } from '../../policies/document/yaml-source.ts';
 import { namesOf } from './agent-names.ts';
@@ -13,6 +14,17 @@ export type RoleToRun = { readonly role: string; readonly slots: readonly string
 /** The nodes of a role; one without replicas is its own. */
 export function slotsOf(name: string, { replicas }: Pick<Role, 'replicas'>): readonly string[] {
   return replicas === undefined ? [name] : Array.from({ length: replicas }, (_, n) => `${name}-${n + 1}`);
+}
+
+/** Where a node keeps its log and its anchor: of a role with replicas each log is in a folder of its own, below what is
+ *  configured. Anchors have names of their own, so all can be looked for in one place. */
+export function placeOfSlot(
+  { roles = {} }: Pick<SwarmInput, 'roles'>,
+  { role, slot }: { readonly role: string; readonly slot: string },
+  { log, anchors }: { readonly log: { readonly value: string }; readonly anchors: { readonly value: string } },
+): { readonly log: string; readonly anchors: string } {
+  if (roles[role]?.replicas === undefined) return { log: log.value, anchors: anchors.value };
+  return { log: join(log.value, slot), anchors: anchors.value };
 }
 
 /** By the name of a role or of a slot. */

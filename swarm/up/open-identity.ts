@@ -1,5 +1,4 @@
 /** As whom the agents of a swarm act, and what they were given: the keys of its realm, and the roots of its file. */
-import { join } from 'node:path';
 import { CodedError, hasCode } from '../../runtime/core/errors.ts';
 import type { NodeAuthority } from '../authority/node-authority.ts';
 import { openAuthority } from '../authority/open-authority.ts';
@@ -7,6 +6,7 @@ import { namesOf } from '../file/agent-names.ts';
 import { type Configuration, roleNamed } from '../file/configuration.ts';
 import { rootsOf } from '../file/delegations.ts';
 import { planOf } from '../file/plan.ts';
+import { placeOfSlot } from '../file/roles.ts';
 import type { SwarmFile } from '../file/swarm-file.ts';
 import {
   findRoster,
@@ -47,10 +47,7 @@ export function openIdentity(made: Made, { swarm, configuration, ports }: Parts)
     const realm = openRealmNode(directory, slot.name);
     made.realm = realm;
     made.slot = slot;
-    if (swarm.roles?.[role]?.replicas !== undefined) {
-      const { log, anchors } = configuration;
-      made.place = { log: join(log.value, slot.name), anchors: anchors.value };
-    }
+    made.place = placeOfSlot(swarm, { role, slot: slot.name }, configuration);
     made.loaded = onlyWith(must(made.loaded), new Set(realm.agents.keys()));
     return { detail: `${realm.did}, ${slot.name} of ${roster.realm}`, stop: () => slot[Symbol.dispose]() };
   } catch (error) {

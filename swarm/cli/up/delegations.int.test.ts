@@ -1,6 +1,6 @@
 /** Delegations of a swarm file: what agents may do under them, in one node and in several. */
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { type Desk, ended } from '../command.fixture.ts';
 import { AS_SOURCE, lineOf, project } from './project.fixture.ts';
@@ -81,4 +81,13 @@ test('in several nodes each reads the roots beside its own keys, and needs no op
   expect((await ended(back())).stderr).toMatch(/ringmesh: key\.not_found: /);
   front.kill('SIGTERM');
   await ended(front);
+});
+
+test('the delegations that docs/cli.md shows are read and signed', () => {
+  const page = readFileSync(resolve(import.meta.dirname, '../../../docs/cli.md'), 'utf8');
+  const [shown = ''] = /^delegations:\n(?: .*\n)+/m.exec(page) ?? [];
+  expect(shown).toContain('budget');
+  using at = project((text) => `${text.replace('- name: desk', '- name: audit').replace('[desk]', '[audit]')}${shown}`);
+  const { stdout } = at.run(['keys', 'realm', 'swarm.yaml', '--json'], AS_SOURCE);
+  expect(JSON.parse(stdout)).toMatchObject({ signed: 2 });
 });
