@@ -26,8 +26,8 @@ import { bytes, didKey } from './fields.ts';
 import { writeNewFile } from './new-file.ts';
 import { type Of, object, oneOf, readStrict } from './strict-json.ts';
 
-/** What a key signs. A node's log key is kept by its log (`log.key`). */
-export type KeyPurpose = 'agent' | 'agent-next' | 'sponsor' | 'node' | 'login' | 'operator' | 'witness';
+/** What a key signs; `account`: what a broker's callout answers. A node's log key is kept by its log (`log.key`). */
+export type KeyPurpose = 'agent' | 'agent-next' | 'sponsor' | 'node' | 'login' | 'operator' | 'witness' | 'account';
 
 const SALT_BYTES = 16;
 const FILE_BYTES_MAX = 1024;
@@ -94,7 +94,7 @@ export function readKeyFile(path: string, purpose: KeyPurpose, passphrase?: stri
 
 const MEMBERS = {
   key: didKey,
-  purpose: oneOf('agent', 'agent-next', 'sponsor', 'node', 'login', 'operator', 'witness'),
+  purpose: oneOf('agent', 'agent-next', 'sponsor', 'node', 'login', 'operator', 'witness', 'account'),
 };
 const PLAIN = object({ ...MEMBERS, seed: bytes(SEED_BYTES) });
 const SEALED = object({

@@ -18,13 +18,13 @@ import type { Millis } from '../runtime/core/brand.ts';
 import { fromBase64url, toBase64url, utf8, view } from '../runtime/core/bytes.ts';
 import type { Clock } from '../runtime/core/clock.ts';
 import { err, ok, type Refusal, type Result } from '../runtime/core/result.ts';
-import { natsPermissions } from './nats-config.ts';
+import { natsPermissions, operatorPermissions } from './nats-config.ts';
 import type { NatsLink } from './nats-link.ts';
 import { formatAccountNkey, formatUserNkey, isNonce, parseServerNkey, parseUserNkey } from './nkey.ts';
 import { type NodeToken, type Realm, subject } from './subject.ts';
 
-/** A node as the service knows it. */
-export type KnownNode = { readonly self: NodeToken; readonly mayControl: boolean };
+/** Whose login it is, as the service knows it: a node's, or that of an operator's tools, under the operator's token. */
+export type KnownNode = { readonly self: NodeToken; readonly mayControl: boolean } | { readonly operator: NodeToken };
 
 export type Callout = {
   readonly realm: Realm;
@@ -47,11 +47,12 @@ export function natsCalloutLines(config: {
   readonly realm: Realm;
   readonly issuer: PublicKey;
   readonly service: PublicKey;
+  readonly hasJetStream?: boolean;
 }): string {
   const nkey = formatUserNkey(config.service);
   return [
     'accounts: {',
-    `  ${JSON.stringify(config.realm)}: {}`,
+    `  ${JSON.stringify(config.realm)}: {${config.hasJetStream === true ? ' jetstream: enabled ' : ''}}`,
     `  ${SERVICE_ACCOUNT}: { users: [ { nkey: ${nkey} } ] }`,
     '}',
     'authorization: {',
@@ -149,12 +150,16 @@ function grant({ user, login, nonce, signature }: Question, at: Millis, callout:
   const node = callout.node(key.value);
   if (node === undefined) return refuse('callout.unknown_login', `expected the login of a node, found ${login}`);
   const { realm, hasMailbox, loginMs } = callout;
-  const { publish, subscribe } = natsPermissions(realm, node.self, { mayControl: node.mayControl, hasMailbox });
+  const self = 'operator' in node ? node.operator : node.self;
+  const { publish, subscribe } =
+    'operator' in node
+      ? operatorPermissions(realm, self)
+      : natsPermissions(realm, self, { mayControl: node.mayControl, hasMailbox });
   return ok(
     writeToken(callout.issuer, at, {
       aud: realm,
       exp: Math.floor((at + loginMs) / 1000),
-      name: node.self,
+      name: self,
       nats: {
         ...{ data: -1, payload: -1, pub: { allow: publish }, sub: { allow: subscribe }, subs: -1 },
         type: 'user',

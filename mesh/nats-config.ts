@@ -63,7 +63,7 @@ export type NatsOperator = {
 };
 
 /** What an operator's tools may do (P7). */
-function operatorPermissions(realm: Realm, self: NodeToken): NatsPermissions {
+export function operatorPermissions(realm: Realm, self: NodeToken): NatsPermissions {
   return {
     publish: [subject.discoveryAll, subject.jetStream('>'), subject.leaving(realm, 'control', self)],
     subscribe: [
@@ -90,16 +90,9 @@ export function natsConfig(config: {
 }): string {
   const { listen, realm, users, operators = [], tls, jetStreamDirectory } = config;
   const hasMailbox = jetStreamDirectory !== undefined;
-  assert(/^[a-z0-9.:[\]-]{1,255}$/i.test(listen), 'natsConfig: host:port');
   return [
     '# Written by ringmesh: one user per node of the realm.',
-    `listen: ${JSON.stringify(listen)}`,
-    'max_payload: 1MB',
-    'ping_interval: "10s"',
-    'ping_max: 2',
-    'write_deadline: "10s"',
-    ...tlsLines(tls),
-    ...(jetStreamDirectory === undefined ? [] : [`jetstream: { store_dir: ${quoted(jetStreamDirectory)} }`]),
+    ...serverLines({ listen, ...(tls && { tls }), ...(hasMailbox && { jetStreamDirectory }) }),
     'accounts: {',
     `  ${JSON.stringify(realm)}: {`,
     ...(jetStreamDirectory === undefined ? [] : ['    jetstream: enabled']),
@@ -117,6 +110,25 @@ export function natsConfig(config: {
     '}',
     '',
   ].join('\n');
+}
+
+/** How a broker listens, whoever says who may log in. */
+export function serverLines(server: {
+  readonly listen: string;
+  readonly tls?: NatsTls;
+  readonly jetStreamDirectory?: string;
+}): readonly string[] {
+  const { listen, tls, jetStreamDirectory } = server;
+  assert(/^[a-z0-9.:[\]-]{1,255}$/i.test(listen), 'natsConfig: host:port');
+  return [
+    `listen: ${JSON.stringify(listen)}`,
+    'max_payload: 1MB',
+    'ping_interval: "10s"',
+    'ping_max: 2',
+    'write_deadline: "10s"',
+    ...tlsLines(tls),
+    ...(jetStreamDirectory === undefined ? [] : [`jetstream: { store_dir: ${quoted(jetStreamDirectory)} }`]),
+  ];
 }
 
 function tlsLines(tls: NatsTls | undefined): readonly string[] {

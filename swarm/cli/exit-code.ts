@@ -48,6 +48,7 @@ const BY_CODE: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['agent.not_found', 3],
   ['order.unanswered', 8],
   ['broker.not_found', 3],
+  ['callout.no_keys', 3],
   ['code.not_found', 3],
   ['event.not_found', 3],
   ['export.not_found', 3],
