@@ -34,11 +34,12 @@ CMD ["--config", "/var/lib/ringmesh/broker/nats.conf"]
 FROM ${NODE_IMAGE}
 COPY --from=production /srv/node_modules /srv/node_modules
 COPY --from=build /tmp/packed /srv/node_modules/ringmesh
-COPY compose/image/node-health /usr/local/bin/
+COPY compose/image/node-health compose/image/provision compose/image/verify-logs /usr/local/bin/
 COPY examples /srv/examples
 # A new volume takes over the owner of the folder that it is mounted on.
 RUN ln -s /srv/node_modules/ringmesh/dist/swarm/cli/main.js /usr/local/bin/ringmesh \
- && for folder in realm keys broker log anchors out; do install -d -o 1000 -g 1000 -m 700 "/var/lib/ringmesh/$folder"; done
+ && cd /var/lib && install -d -o 1000 -g 1000 -m 700 /srv/swarm ringmesh ringmesh/realm ringmesh/broker ringmesh/log \
+    ringmesh/anchors ringmesh/out ringmesh/keys ringmesh/keys-coordinator ringmesh/keys-researcher ringmesh/keys-reporter
 WORKDIR /srv/examples
 USER 1000:1000
 ENTRYPOINT ["ringmesh"]

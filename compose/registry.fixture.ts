@@ -21,6 +21,7 @@ for (const [path, { version, integrity, license }] of Object.entries(packages)) 
 
 createServer((request, response) => {
   const name = decodeURIComponent((request.url ?? '/').slice(1));
+  process.stdout.write(`asked ${name}\n`);
   const versions = documents.get(name);
   const body = { name, 'dist-tags': { latest: Object.keys(versions ?? {}).at(-1) }, versions };
   // biome-ignore lint/style/noRestrictedGlobals: a registry on another machine has a clock of its own.
