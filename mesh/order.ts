@@ -20,19 +20,25 @@ import { object, oneOf, optional, text } from './strict-json.ts';
 import { type NodeToken, nodeToken, parseRealm } from './subject.ts';
 
 export type Order = {
-  readonly action: 'suspend' | 'resume' | 'kill';
-  /** Absent: all agents of the node. */
+  readonly action: 'ask' | 'suspend' | 'resume' | 'kill';
+  /** Absent: all agents of the node; of an ask it is there. */
   readonly agent?: string;
   readonly at: Millis;
+  /** Of an ask: what the agent is given, as JSON. */
+  readonly body?: string;
   readonly by: Did;
   readonly expires: Millis;
   readonly id: EventId;
+  /** Of an ask: what the agent is asked. */
+  readonly message?: string;
   readonly node: Did;
   readonly realm: string;
   readonly why: string;
 };
 
 export type Report = {
+  /** Of an ask: what became of it, as JSON; absent where it is too long, and stands in the log alone. */
+  readonly answer?: string;
   readonly at: Millis;
   readonly by: Did;
   /** Of the refusal. */
@@ -46,17 +52,22 @@ export type Report = {
 export const ORDER_MS = FRESH_MS_MAX;
 
 const AGENT = /^[a-z0-9][a-z0-9/_.-]{0,199}$/i;
+const MESSAGE = /^[A-Za-z][A-Za-z0-9]{0,59}$/;
+/** In UTF-16 units; a statement has room for three bytes each. */
+export const ORDER_TEXT_MAX = 4_000;
 const CODE = /^(?=.{3,64}$)[a-z][a-z0-9]*(?:\.[a-z][a-z0-9_]*)+$/;
 
 const ORDER = {
   domain: 'iatp-mesh/1/order',
   shape: object({
-    action: oneOf('suspend', 'resume', 'kill'),
+    action: oneOf('ask', 'suspend', 'resume', 'kill'),
     agent: optional(text('an agent’s name', (found) => AGENT.test(found))),
     at: millis,
+    body: optional(text('JSON', isBounded)),
     by: didKey,
     expires: millis,
     id: uuid,
+    message: optional(text('a message of a contract', (found) => MESSAGE.test(found))),
     node: didKey,
     realm: text('a realm', (found) => parseRealm(found).ok),
     why: line,
@@ -66,6 +77,7 @@ const ORDER = {
 const REPORT = {
   domain: 'iatp-mesh/1/report',
   shape: object({
+    answer: optional(text('JSON', isBounded)),
     at: millis,
     by: didKey,
     code: optional(text('a code', (found) => CODE.test(found))),
@@ -74,6 +86,10 @@ const REPORT = {
     outcome: oneOf('done', 'refused'),
   }),
 } as const;
+
+function isBounded(found: string): boolean {
+  return found.length <= ORDER_TEXT_MAX;
+}
 
 /** `pair` is the key of `by`. The order, and the content id that names it. */
 export function writeOrder(order: Order, pair: KeyPair): { readonly bytes: Uint8Array; readonly cid: Cid } {
@@ -123,6 +139,10 @@ export function readOrder(
     return refuse('order.expired', `expected it to last until ${at}, found ${at - value.expires} ms less`);
   if (value.expires < value.at || value.expires - value.at > ORDER_MS) {
     return refuse('order.too_long', `expected a life of at most ${ORDER_MS} ms, found ${value.expires - value.at}`);
+  }
+  const isWhole = value.agent !== undefined && value.message !== undefined && value.body !== undefined;
+  if (value.action === 'ask' && !isWhole) {
+    return refuse('order.no_question', 'expected an agent, a message and what it is given');
   }
   return ok(read.value);
 }
