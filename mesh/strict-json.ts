@@ -65,12 +65,11 @@ export function object<const M extends Members>(members: M): Shape<ObjectOf<M>> 
   return {
     faultIn(value, path) {
       if (typeof value !== 'object' || value === null || Array.isArray(value)) return { path, expected: 'an object' };
-      for (const [name, member] of Object.entries(value)) {
-        const at = join(path, name);
+      for (const name of Object.keys(value)) {
         const shape = known.get(name);
-        if (shape === undefined) return { path: at, expected: 'no such member' };
-        const fault = shape.faultIn(member, at);
-        if (fault !== undefined) return fault;
+        if (shape === undefined) return { path: join(path, name), expected: 'no such member' };
+        const fault = shape.faultIn((value as { readonly [name: string]: unknown })[name], name);
+        if (fault !== undefined) return { ...fault, path: join(path, fault.path) }; // most texts have none to be placed
       }
       const missing = required.find((name) => !Object.hasOwn(value, name));
       return missing === undefined ? undefined : { path, expected: `a member ${missing}` };
@@ -87,8 +86,8 @@ export function list<T>(shape: Shape<T>, itemsMax: number): Shape<readonly T[]> 
     faultIn(value, path) {
       if (!Array.isArray(value) || value.length > itemsMax) return { path, expected: `a list of at most ${itemsMax}` };
       for (const [index, item] of value.entries()) {
-        const fault = shape.faultIn(item, join(path, String(index)));
-        if (fault !== undefined) return fault;
+        const fault = shape.faultIn(item, String(index));
+        if (fault !== undefined) return { ...fault, path: join(path, fault.path) };
       }
       return undefined;
     },
