@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { describeWith } from '../runtime/core/program.fixture.ts';
 import { meshVectors } from './make-mesh-vectors.ts';
 
 const verifier = 'docs/spec/verify_iatp.py';
@@ -20,20 +21,22 @@ test('the published vectors are those that this code makes', () => {
   for (const [path, content] of meshVectors()) expect(readFileSync(path, 'utf8')).toBe(content);
 });
 
-test('a second implementation, in Python, agrees with every vector', () => {
-  expect(verify(vectors)).toEqual({ status: 0, said: expect.stringMatching(/^\d{3} vectors checked, 0 differ\n$/) });
-});
+describeWith('python3', 'the published vectors', () => {
+  test('a second implementation, in Python, agrees with every vector', () => {
+    expect(verify(vectors)).toEqual({ status: 0, said: expect.stringMatching(/^\d{3} vectors checked, 0 differ\n$/) });
+  });
 
-test.each([
-  ['did-mesh.json', /"revoked": null/, '"revoked": "retired"'],
-  ['iatp-mesh.json', /"refused": "certificate.other_node"/, '"refused": "certificate.other_agent"'],
-  ['iatp-mesh.json', /"content": "eyJ/, '"content": "eyK'],
-  ['iatp-mesh.json', /"confirm": "(.{40})./, '"confirm": "$1!'],
-])('it notices a change in %s', (file, from, to) => {
-  const directory = mkdtempSync(join(tmpdir(), 'ringmesh-vectors-'));
-  cpSync(vectors, directory, { recursive: true });
-  const path = join(directory, file);
-  writeFileSync(path, readFileSync(path, 'utf8').replace(from, to));
-  expect(verify(directory).status).toBe(1);
-  rmSync(directory, { recursive: true, force: true });
+  test.each([
+    ['did-mesh.json', /"revoked": null/, '"revoked": "retired"'],
+    ['iatp-mesh.json', /"refused": "certificate.other_node"/, '"refused": "certificate.other_agent"'],
+    ['iatp-mesh.json', /"content": "eyJ/, '"content": "eyK'],
+    ['iatp-mesh.json', /"confirm": "(.{40})./, '"confirm": "$1!'],
+  ])('it notices a change in %s', (file, from, to) => {
+    const directory = mkdtempSync(join(tmpdir(), 'ringmesh-vectors-'));
+    cpSync(vectors, directory, { recursive: true });
+    const path = join(directory, file);
+    writeFileSync(path, readFileSync(path, 'utf8').replace(from, to));
+    expect(verify(directory).status).toBe(1);
+    rmSync(directory, { recursive: true, force: true });
+  });
 });

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { describeWith } from '../core/program.fixture.ts';
 import { event, eventId, write } from './event.fixture.ts';
 import { settle } from './event-log.contract.ts';
 import { type ScratchLog, scratchLog } from './scratch-log.fixture.ts';
@@ -105,7 +106,7 @@ const cases = [
   ['appending', 'fdatasync', 'answers too late'],
 ] as const;
 
-describe('a disk', () => {
+describeWith('strace', 'a disk', () => {
   test.each(cases)('that, while the log is %s, meets a %s that %s', async (phase, call, fault) => {
     let met = 0;
     for (let when = 1; when <= OCCURRENCES_MAX; when++) {

@@ -1,8 +1,9 @@
 import { cpSync, existsSync, mkdirSync, mkdtempDisposableSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { hasCode } from '../core/errors.ts';
+import { describeWith } from '../core/program.fixture.ts';
 import type { Random } from '../core/random.ts';
 import { seededRandom } from '../core/simulation.ts';
 import { afterPowerCut, type DiskStep, durableFrom, parseTrace, TRACE_FLAGS } from './disk-trace.fixture.ts';
@@ -47,7 +48,7 @@ async function traced(scratch: ScratchLog, over: Partial<WriterTask> = {}): Prom
 const MEMORY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 const SEED = process.env['CUT_SEED'] ?? 'cut';
 
-describe('an acknowledgement', () => {
+describeWith('strace', 'an acknowledgement', () => {
   /** Acknowledgements that were written while a write before them was not on the disk for certain. Only for one caller at a
    *  time: nothing of the next append is under way yet. */
   function early({ steps, writes }: Run): readonly string[] {
@@ -77,7 +78,7 @@ describe('an acknowledgement', () => {
   });
 });
 
-describe('a power cut', () => {
+describeWith('strace', 'a power cut', () => {
   /** Cuts the power before every step that touched the data and after the last one; what then is wrong with the log. */
   async function faultsOf(
     run: Run,

@@ -2,16 +2,17 @@
  * The specification against the code: `docs/spec/verify_export.py` was written from docs/spec/log.md, and the two must agree about
  * every export, sound or not.
  */
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseOrigin, signCheckpoint } from '../codec/checkpoint.ts';
 import { generateKeyPair } from '../codec/ed25519.ts';
 import { hashLeaf } from '../codec/merkle.ts';
 import { formatVerifierKey, noteSigner, parseVerifierKey } from '../codec/note.ts';
 import { encodeBundle, tilePath } from '../codec/tile.ts';
+import { describeWith } from '../core/program.fixture.ts';
 import { unwrap } from '../core/result.ts';
 import { seededRandom } from '../core/simulation.ts';
 import { fill, type TestDirectory, testDirectory } from './directory.fixture.ts';
@@ -19,9 +20,6 @@ import { exportLog } from './export.ts';
 import { verifyExport } from './verify-export.ts';
 
 const script = join(import.meta.dirname, '../../docs/spec/verify_export.py');
-const hasPython = spawnSync('python3', ['--version']).status === 0;
-if (!hasPython)
-  console.warn('docs/spec/verify_export.py: not tried, there is no python3; `apt-get install python3` brings it');
 
 type Verdict = { readonly isSound: boolean; readonly text: string };
 
@@ -36,8 +34,7 @@ async function asOutsider(directory: string, key: string): Promise<Verdict> {
   }
 }
 
-const outsider = 'an outsider with the specification';
-describe.skipIf(!hasPython)(hasPython ? outsider : `${outsider}: skipped, there is no python3`, () => {
+describeWith('python3', 'an outsider with the specification', () => {
   let at: TestDirectory;
   let out: string;
   beforeAll(async () => {
