@@ -99,6 +99,25 @@ describe('T1: the gate', () => {
     expect(first?.decision?.delegations).toEqual(chain.map(({ cid }) => cid));
   });
 
+  test.each([
+    [1, 'the view of the revocations ages', 'ok'],
+    [2, 'the view of the revocations ages', 'revocation.stale'],
+    [2, 'the chain ends', 'delegation.expired'],
+  ] as const)('T5: an act of class %i, while %s between its decision and its start: %s', async (risk, what, end) => {
+    const { realm, clock, perform, ran } = await aDesk(`late ${risk} ${what}`);
+    const clerk = realm.party();
+    await realm.learn(await realm.chain([clerk], [{ expires: later(60_000) }]));
+    if (what === 'the view of the revocations ages') realm.heardAt = later(-29_999);
+    else clock.advance(59_999);
+    if (what === 'the chain ends') realm.heardAt = later(59_999);
+    const under = perform(clerk, '1', { risk });
+    clock.advance(1);
+    const outcome = await under;
+    expect('code' in outcome ? outcome.code : outcome.type).toBe(end);
+    expect(ran).toHaveLength(end === 'ok' ? 1 : 0);
+    expect(realm.ledger.toJSON()).toMatchObject({ open: [] }); // what was never begun holds nothing
+  });
+
   test('lets pass what needs no chain, where somebody says so', async () => {
     const { realm, perform } = await aDesk('free', { mustDelegate: ({ risk }) => risk > 0 });
     const clerk = realm.party();

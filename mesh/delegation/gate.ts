@@ -10,6 +10,8 @@
  *     that could be read in two ways is refused.
  * T4. A message is paid for by whoever accepts it: verified once more in the tick that accepts it, and on record in the very
  *     append. So no crash parts what was accepted from what it cost, and what was revoked on the way is not accepted.
+ * T5. What is hard to undo is verified once more in the tick that starts it: while its decision was on its way to the disk, the
+ *     view of the revocations may have aged, and the chain ended.
  */
 import type { Cid } from '../../runtime/codec/cid.ts';
 import type { Did } from '../../runtime/codec/did.ts';
@@ -22,6 +24,7 @@ import type { Action, Risk } from '../../runtime/kernel/action.ts';
 import type { Gate, GateAnswer } from '../../runtime/kernel/gate.ts';
 import type { Admitted, Check } from '../admit.ts';
 import { isAnswer } from '../head.ts';
+import { HARD_TO_UNDO } from '../revocation/freshness.ts';
 import { type Amount, UNITS } from './amount.ts';
 import type { Authority, DelegationView, Grant, Invocation } from './chain.ts';
 import { commandOf } from './command.ts';
@@ -91,6 +94,11 @@ export function delegationGate(parts: DelegationGateParts): Gate & {
       const grant = grantFor(action, at);
       if (!grant.ok) return { verdict: 'deny', ...grant.error };
       return { verdict: 'allow', delegations: grant.value.cids };
+    },
+    recheck({ action, at }) {
+      if (action.risk < HARD_TO_UNDO || !mustDelegate(action)) return undefined; // T5
+      const grant = grantFor(action, at);
+      return grant.ok ? undefined : grant.error;
     },
     hold({ action, at }): Disposable {
       const grant = isPaidFor(action) && mustDelegate(action) ? grantFor(action, at) : undefined;

@@ -15,4 +15,5 @@ export const STALE: Refusal = {
   message: `expected to have heard of revocations within ${REVOCATION_AGE_MS_MAX} ms`,
 };
 
-const HARD_TO_UNDO = 2;
+/** From this risk class on. */
+export const HARD_TO_UNDO = 2;

@@ -11,6 +11,7 @@ import type { JsonValue } from '../codec/json.ts';
 import type { DigestText, EventId } from '../codec/record.ts';
 import type { Millis } from '../core/brand.ts';
 import { messageOf } from '../core/errors.ts';
+import type { Refusal } from '../core/result.ts';
 import type { Action } from './action.ts';
 import { type Obligation, redact } from './obligation.ts';
 
@@ -74,6 +75,9 @@ export interface Gate {
   /** What the act holds from its permit to its end (a place in a rate, a slot): called in the tick of the decision, so that
    *  two acts decided together cannot both have the last place. */
   hold?(request: GateRequest): Disposable;
+  /** Whether what it allowed still stands, asked in the tick that starts the effect: for what time alone withdraws, and no
+   *  epoch tells of. A code says why not. */
+  recheck?(request: GateRequest): Refusal | undefined;
   /** Told what an act came to, once that is on disk, or counted. It may keep count; it may not throw. */
   observe?(request: GateRequest, ending: Ending): void;
   /** The digest of what this gate decides by. A permit made under another one is worthless. */
@@ -159,6 +163,19 @@ export function unmet(gate: Gate, { obligations = [] }: GateAnswer): (GateAnswer
   if (found === undefined) return undefined;
   const message = `expected a host that can ${found.kind}, found none`;
   return { verdict: 'deny', code: 'gate.obligation_unmet', message };
+}
+
+/** Why what was allowed must not begin after all (`Gate.recheck`). A gate that throws denies, now as before. */
+export function recheck(gates: Gates, request: GateRequest): Refusal | undefined {
+  for (const gate of Object.values(gates)) {
+    try {
+      const over = gate?.recheck?.(request);
+      if (over !== undefined) return over;
+    } catch (error) {
+      return { code: 'gate.failed', message: `the gate failed: ${messageOf(error)}` };
+    }
+  }
+  return undefined;
 }
 
 function ask(gate: Gate, request: GateRequest): GateAnswer {

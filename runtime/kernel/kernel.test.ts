@@ -76,6 +76,20 @@ describe('performing', () => {
     expect(log.size).toBe(2);
   });
 
+  test.each<[string, NonNullable<Gate['recheck']>, string]>([
+    ['says that time has withdrawn it', () => ({ code: 'revocation.stale', message: 'no' }), 'revocation.stale'],
+    ['throws', () => JSON.parse('{'), 'gate.failed'],
+  ])('K2: a gate that, in the tick of the attempt, %s abandons the action', async (_, recheck, code) => {
+    const late: Gate = { check: () => ({ verdict: 'allow' }), recheck };
+    const { kernel, action, told, runs } = await bench({
+      gates: { policy: allowList({ '*': ['*'] }), delegation: late },
+    });
+
+    expect(await kernel.perform(action(), live)).toMatchObject({ type: 'denied', code });
+    expect(runs).toEqual([]);
+    expect(told().at(-1)).toMatchObject(['action.abandoned', { code }]);
+  });
+
   test.each<[EffectClass, string]>([
     ['pure', 'failed'],
     ['idempotent', 'failed'],

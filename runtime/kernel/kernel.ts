@@ -2,7 +2,8 @@
  * The one way out: intent → decision → attempt → outcome.
  *
  * K1. Nothing is attempted before its `action.decided` is on disk.
- * K2. Nothing is attempted unless every gate allowed it and its permit was spent in the tick that started it.
+ * K2. Nothing is attempted unless every gate allowed it and its permit was spent, and stands by the clock, in the tick that
+ *     started it.
  * K3. An attempt ends in exactly one `action.settled`, or is in doubt: decided, not settled. `resolve` ends a doubt by the
  *     effect's class and never repeats an `unsafe` effect, nor a `reconcile` one that the world does not deny.
  * K4. A refusal is a value. `perform` rejects only when the log does, or when its signal ends the wait: the action is then
@@ -37,6 +38,7 @@ import {
   type GateRequest,
   type Gates,
   NO_EPOCHS,
+  recheck,
   shownOf,
 } from './gate.ts';
 import { redact, redactionsOf } from './obligation.ts';
@@ -156,7 +158,7 @@ export class Kernel implements AsyncDisposable {
     });
     signal.throwIfAborted();
     const now = this.#request(action);
-    const worthless = permit.spend(this.#bond(now)); // K2: from here to the executor's first line there is no await
+    const worthless = permit.spend(this.#bond(now)) ?? recheck(this.#parts.gates, now); // K2: from here to the executor's first line there is no await
     if (worthless !== undefined) return this.#abandon(action, worthless.code, this.#causeOf(decided));
     const outcome = await this.#attempts.attempt(action, { input, delegations: decision.delegations }, signal);
     return this.#settle(action, outcome, this.#causeOf(decided), request.digest);

@@ -57,7 +57,7 @@ export type RingParts = {
 };
 
 /** Where a new agent stands before anybody knows it (event-log-identity 4.9). */
-const NEWCOMER_SCORE: Score = 20;
+export const NEWCOMER_SCORE: Score = 20;
 
 type Standing = {
   snapshot: MachineSnapshot<typeof ringMachine.logic>;
