@@ -96,16 +96,18 @@ function nodeOver(world: World): TestNode {
   });
 }
 
+type Staff = { readonly researchers: number; readonly there: number };
+
 function progressOf(test: TestNode): AuditProgress | undefined {
   return followLog(test.log).progress;
 }
 
-/** The coordinator's answer; `undefined` where the power went first. */
-async function begin(test: TestNode, researchers = 2) {
+/** The coordinator's answer; `undefined` where the power went first. Of the researchers that are asked, some are there. */
+async function begin(test: TestNode, { researchers, there }: Staff = { researchers: 2, there: 2 }) {
   const node = await test.open();
   const seen = progressOf(test);
   await node.spawn(Reporter, REPORTER);
-  for (let n = 1; n <= researchers; n += 1) await node.spawn(Researcher, researcherName(n));
+  for (let n = 1; n <= there; n += 1) await node.spawn(Researcher, researcherName(n));
   const ref = await node.spawn(Coordinator, COORDINATOR);
   const unfinished = seen === undefined || seen.end?.isComplete === true ? {} : { seen: seen.audit };
   const asked = node.ask(ref).begin({ researchers, ...unfinished });
@@ -178,10 +180,7 @@ describe('the agents of an audit', () => {
     const world = new World(30);
     await using test = nodeOver(world);
     await audit(test);
-    const shared = test.events.flatMap(({ type, payload }) => {
-      const { name, data } = payload as { name: string; data: { researcher: string; names: readonly string[] } };
-      return type === 'agent.emitted' && name === 'Shared' ? [data] : [];
-    });
+    const shared = emitted(test, 'Shared');
 
     expect(new Set(shared.map(({ researcher: who }) => who)).size).toBe(2);
     expect(shared.every(({ names }) => names.length <= 4)).toBe(true);
@@ -303,6 +302,70 @@ describe('the agents of an audit', () => {
   });
 });
 
+describe('researchers that nobody hosts', () => {
+  test('hold nobody up, and one that comes in the middle gets work', async () => {
+    const world = new World(30);
+    await using test = nodeOver(world);
+    await begin(test, { researchers: 16, there: 1 });
+    await until(test, () => (progressOf(test)?.results.size ?? 0) > 4);
+    await test.node.spawn(Researcher, researcherName(7));
+    await test.advance('1s'); // whoever is not there is asked again
+    await until(test, () => progressOf(test)?.end !== undefined);
+
+    expect(progressOf(test)?.end?.isComplete).toBe(true);
+    expect(world.asked.toSorted()).toEqual(world.names);
+    expect(staffOf(test)).toContain(researcherName(1));
+    expect(staffOf(test)).not.toContain(researcherName(2));
+  });
+
+  test('C0: with nobody there the audit waits, and whoever comes first does all of it', async () => {
+    const world = new World(9);
+    await using test = nodeOver(world);
+    await begin(test, { researchers: 4, there: 0 });
+    await test.advance('2m');
+    const before = progressOf(test)?.results.size;
+    await test.node.spawn(Researcher, researcherName(3));
+    await test.advance('1m');
+    await until(test, () => progressOf(test)?.end !== undefined);
+
+    expect(before).toBe(0);
+    expect(staffOf(test)).toEqual([researcherName(3)]);
+    expect(progressOf(test)?.end?.isComplete).toBe(true);
+  });
+
+  test('C0: with nobody there for ten ticks it ends, and says so of every package', async () => {
+    const world = new World(3);
+    await using test = nodeOver(world);
+    await begin(test, { researchers: 4, there: 0 });
+    for (let n = 0; n < 14 && progressOf(test)?.end === undefined; n += 1) await test.advance('30s');
+    await until(test, () => progressOf(test)?.end !== undefined);
+
+    expect(progressOf(test)?.end?.isComplete).toBe(false);
+    expect(world.report().missing.map(({ code }) => code)).toEqual(Array(3).fill('audit.unstaffed'));
+  });
+
+  test('one that has gone for good has its batch taken over', async () => {
+    const world = new World(12);
+    const stuck = provide(fetchFacts, ({ name, versions }) =>
+      name === 'p00'
+        ? new Promise<never>(() => undefined)
+        : ({ type: 'facts', facts: factsOf(name, versions) } as const),
+    );
+    const tools = world.tools.map((one) => (one.tool === fetchFacts ? stuck : one)) as readonly ProvidedTool[];
+    const implementations = [coordinator, researcher, reporter];
+    await using test = new TestNode({ implementations, tools, gates: auditPolicy() });
+    await begin(test);
+    await until(test, () => (progressOf(test)?.results.size ?? 0) === 8);
+    const [owner = ''] = ownersOf(test, 'p00');
+    const stopping = test.node.stop(owner);
+    await test.advance('10s'); // more than its turn may take to come to an end
+    await stopping;
+    await until(test, () => ownersOf(test, 'p00').length === 2);
+
+    expect(ownersOf(test, 'p00')[1]).not.toBe(owner);
+  });
+});
+
 describe('a loss of power', () => {
   test('at any event, before or after the write, changes neither the report nor what is settled', async () => {
     const runs = await crashAfter({
@@ -332,4 +395,25 @@ function settledTwice(test: TestNode): readonly string[] {
     return type === 'action.settled' && outcome?.value?.facts !== undefined ? [outcome.value.facts.name] : [];
   });
   return names.filter((name, n) => names.indexOf(name) !== n);
+}
+
+/** Facts of the coordinator. */
+function emitted(
+  test: TestNode,
+  fact: string,
+): readonly { readonly researcher: string; readonly names: readonly string[] }[] {
+  return test.events.flatMap(({ type, payload }) => {
+    const { name, data } = payload as { name: string; data: { researcher: string; names: readonly string[] } };
+    return type === 'agent.emitted' && name === fact ? [data] : [];
+  });
+}
+
+/** Who answered, in that order. */
+function staffOf(test: TestNode): readonly string[] {
+  return emitted(test, 'Staffed').map((one) => one.researcher);
+}
+
+/** Who had a package, one after the other. */
+function ownersOf(test: TestNode, name: string): readonly string[] {
+  return emitted(test, 'Shared').flatMap((one) => (one.names.includes(name) ? [one.researcher] : []));
 }
