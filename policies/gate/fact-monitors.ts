@@ -9,6 +9,7 @@
  * F4. Bounded by `KEYS_MAX` and `ACTS_MAX`; forgetting loses knowledge (F2) and never counts less.
  */
 import type { ActionDecided } from '../../runtime/kernel/action-events.ts';
+import { pointerParts } from '../../runtime/kernel/obligation.ts';
 import { patternsTest } from '../bundle/clause.ts';
 import type { FactReading, PolicyRequest } from '../decision/request.ts';
 import { listOf } from '../document/rule.ts';
@@ -66,7 +67,7 @@ class Monitor {
   constructor({ of, by, sum, within }: FactInput, since: number, limits: Limits) {
     this.#concerns = patternsTest(listOf(of));
     this.#by = by;
-    this.#sum = sum?.slice(1).replaceAll('~1', '/').replaceAll('~0', '~');
+    [this.#sum] = sum === undefined ? [] : pointerParts(sum);
     this.#windowsMs = listOf(within).map((window) => durationMs(window) ?? 0);
     this.#since = since;
     this.#limits = limits;

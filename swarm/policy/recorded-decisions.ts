@@ -15,6 +15,7 @@ import { ACTION_EVENTS, type ActionDecided } from '../../runtime/kernel/action-e
 import { type GateName, type GateRequest, NO_EPOCHS } from '../../runtime/kernel/gate.ts';
 import type { Ring } from '../../runtime/kernel/ring.ts';
 import { RING_EVENTS, type RingMoved } from '../../runtime/kernel/ring-events.ts';
+import { NEWCOMER_SCORE } from '../../runtime/kernel/rings.ts';
 import type { EventLog } from '../../runtime/log/event-log.ts';
 import { jsonOf } from '../../runtime/log/upcast.ts';
 import { type Facts, hostGate, type Standing } from './host-gate.ts';
@@ -89,11 +90,11 @@ function standingAfter(move: LogRecord, log: EventLog): Standing {
 }
 
 /** Where an agent stands before the log says otherwise. */
-const NEWCOMER: Standing = { ring: 3, trust: 20 };
+const NEWCOMER: Standing = { ring: 3, trust: NEWCOMER_SCORE };
 
-/** Whether facts count it: an act that was allowed. What a message took is not in its record. */
-function isCounted({ record, decision }: Decided): boolean {
-  return record.type === ACTION_EVENTS.decided && decision.verdict === 'allow';
+/** Whether facts count it: an act that was allowed, a message among them. */
+function isCounted({ decision }: Decided): boolean {
+  return decision.verdict === 'allow';
 }
 
 function decidedOf(

@@ -1,6 +1,11 @@
 /** What was counted: by the node as it goes, after a restart, and by whoever decides again from the log. */
 import { expect, test } from 'vitest';
+import { parseStreamId } from '../../runtime/codec/record.ts';
+import { unwrap } from '../../runtime/core/result.ts';
 import { seededRandom } from '../../runtime/core/simulation.ts';
+import { eventIdOf } from '../../runtime/kernel/event-id.ts';
+import { Kernel } from '../../runtime/kernel/kernel.ts';
+import { eventType } from '../../runtime/log/vocabulary.ts';
 import { replayDecisions } from './decide-again.ts';
 import { explainDecided } from './explanation.ts';
 import { office, officeOver, rulesOf } from './office.fixture.ts';
@@ -49,4 +54,45 @@ test('F1: a sum over half an hour holds across a restart, is replayed alike, and
   if (denied === undefined) throw new Error('expected a denial');
   const report = JSON.stringify(explainDecided(log, denied, recordedBundles(log)));
   expect(report).toContain('"value":600');
+});
+
+const talk = rulesOf(`apiVersion: ringmesh.policy/v1
+name: talk
+layer: org
+facts:
+  said: { of: desk.note@bob, by: [subject.id], within: 30m }
+rules:
+  - id: notes
+    on: { verb: tell, tool: desk.note@bob }
+    effect: allow
+  - id: enough
+    on: { verb: tell, tool: desk.note@bob }
+    when: facts.count("said", "30m") >= 2
+    effect: deny
+    because: bob has heard enough
+`);
+
+test('F1: a message that was sent counts across a restart, as it did when it was sent', async () => {
+  const { clock, log, ...first } = await office(() => talk);
+  let turns = 0;
+  const tell = async ({ gates, epochs }: Pick<typeof first, 'gates' | 'epochs'>): Promise<string> => {
+    const kernel = new Kernel({ log, clock, random: seededRandom(7), gates, epochs, executorOf: () => undefined });
+    const [turn, stream] = [`turn-${turns++}`, unwrap(parseStreamId('agent/clerk'), 'a stream')];
+    const act = { agent: 'clerk', actor: log.did, stream, target: 'desk.note@bob', input: { text: 'hello' } };
+    const { decision, recorded } = kernel.admit({
+      ...{ ...act, key: `${turn}/m`, verb: 'tell', effect: 'idempotent', risk: 1, withinMs: 1 },
+    });
+    const value = { turn, message: 'm', to: 'bob', contract: 'desk', name: 'note', body: act.input, risk: 1 };
+    const sent = { id: eventIdOf('sent', turn), type: eventType('message.sent'), actor: log.did, decision: recorded };
+    if (decision.verdict === 'allow')
+      await log.append([{ stream, expected: 'any', events: [{ ...sent, payload: { type: 'json', value } }] }]);
+    return decision.code;
+  };
+  expect(await tell(first)).toBe('policy.allowed');
+  await first.recorded();
+  clock.advance(60_000);
+
+  const second = officeOver(log, { clock, random: seededRandom(2), bundle: () => talk });
+
+  expect([await tell(second), await tell(second)]).toEqual(['policy.allowed', 'policy.denied']);
 });
