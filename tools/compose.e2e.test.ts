@@ -27,11 +27,12 @@ type Inspected = {
 describe.skipIf(missing !== undefined)(`the audit as containers${missing ? ` (skipped: ${missing})` : ''}`, () => {
   const folder = mkdtempSync(join(tmpdir(), 'ringmesh-e2e-'));
   const lock = join(folder, 'package-lock.json');
-  const env = { ...process.env, AUDIT_LOCK: lock, AUDIT_REGISTRY: 'http://registry:4873/' };
+  const env = { ...process.env, AUDIT_LOCK: lock, AUDIT_REGISTRY: 'http://packages:4873/' };
   let swarm: StartedDockerComposeEnvironment | undefined;
 
   beforeAll(async () => {
     writeFileSync(lock, lockOf(PACKAGES));
+    await compose('down', '--volumes', '--remove-orphans'); // what a run that was killed has left
     await compose('build', 'init', 'broker');
   });
   afterEach(async () => {
@@ -67,7 +68,7 @@ describe.skipIf(missing !== undefined)(`the audit as containers${missing ? ` (sk
       (await docker('exec', of(name), 'bash', '-c', `: < /dev/tcp/${host}`)).code === 0;
     expect(await seen('coordinator-1', 'broker/4222')).toBe(true);
     expect(await seen('coordinator-1', 'researcher/9464')).toBe(false);
-    expect(await seen('coordinator-1', 'registry/4873')).toBe(false);
+    expect(await seen('coordinator-1', 'packages/4873')).toBe(false);
     expect((await docker('exec', of('researcher-1'), 'ls', '/var/lib/ringmesh/keys/nodes')).stdout).not.toMatch(
       /coord|rep/,
     );
@@ -109,6 +110,21 @@ describe.skipIf(missing !== undefined)(`the audit as containers${missing ? ` (sk
     },
   );
 
+  test('the commands of compose/README.md work as they stand', async () => {
+    const text = readFileSync('compose/README.md', 'utf8');
+    const commands = [...text.matchAll(/^```sh\n(.*?)^```$/gms)].flatMap(([, block = '']) => block.trim().split('\n'));
+    expect(commands.length).toBeGreaterThan(8);
+    try {
+      for (const command of commands) {
+        const [, args = ''] = /^docker compose -f compose\/compose\.yaml (.*)$/.exec(command) ?? [];
+        const { code, stdout, stderr } = await tried(...args.split(' '));
+        expect({ command, code, end: (stdout + stderr).slice(-2_000) }).toMatchObject({ command, code: 0 });
+      }
+    } finally {
+      await compose('down', '--volumes');
+    }
+  });
+
   function up(): Promise<StartedDockerComposeEnvironment> {
     return new DockerComposeEnvironment('compose', ['compose.yaml', 'e2e.yaml'])
       .withProjectName(PROJECT)
@@ -130,7 +146,7 @@ describe.skipIf(missing !== undefined)(`the audit as containers${missing ? ` (sk
   /** All logs, once their nodes have stopped, as the README says. */
   async function verifies(): Promise<void> {
     await compose('stop');
-    const { code, stdout, stderr } = await compose('run', '--rm', 'verify');
+    const { code, stdout, stderr } = await tried('run', '--rm', 'verify');
     expect({ code, stdout, stderr }).toMatchObject({ code: 0, stdout: expect.stringMatching(/^agree +yes/m) });
   }
 
@@ -166,16 +182,16 @@ describe.skipIf(missing !== undefined)(`the audit as containers${missing ? ` (sk
   }
 
   async function asked(): Promise<number> {
-    return (await docker('logs', of('registry-1'))).stdout.split('\nasked ').length;
+    return (await docker('logs', of('packages-1'))).stdout.split('\nasked ').length;
   }
 
   const inspect = async (name: string): Promise<Inspected> => JSON.parse((await docker('inspect', of(name))).stdout)[0];
   const docker = (...args: readonly string[]): Promise<Ended> => run('docker', args);
-  const compose = async (...args: readonly string[]): Promise<Ended> => {
-    const files = ['-f', 'compose/compose.yaml', '-f', 'compose/e2e.yaml'];
-    const ended = await run('docker', ['compose', '-p', PROJECT, ...files, ...args], env);
-    if (ended.code !== 0 && args[0] !== 'run') throw new Error(`compose ${args[0]}: ${ended.stderr}`);
-    return ended;
+  const tried = (...args: readonly string[]): Promise<Ended> =>
+    run('docker', ['compose', '-p', PROJECT, '-f', 'compose/compose.yaml', '-f', 'compose/e2e.yaml', ...args], env);
+  const compose = async (...args: readonly string[]): Promise<void> => {
+    const { code, stderr } = await tried(...args);
+    if (code !== 0) throw new Error(`compose ${args[0]}: ${stderr}`);
   };
   const ringmesh = (...args: readonly string[]): Promise<Ended> =>
     run('node', ['--conditions=source', 'swarm/cli/main.ts', ...args]);
