@@ -204,6 +204,7 @@ export class MeshNode implements AsyncDisposable {
     await this.#postbox?.stop();
     await this.#orders.idle;
     await this.agents.drain(withinMs);
+    await this.#orders.answered;
     await this.#link.stop(LINK_STOP_MS);
     await this.#signs.stop();
     await this.#transport[Symbol.asyncDispose]();

@@ -5,11 +5,13 @@ import type { Epoch } from '../../mesh/head.ts';
 import { nodeDid } from '../../mesh/message.ts';
 import { ORDER_MS, type Order, type Report, readReport, writeOrder } from '../../mesh/order.ts';
 import { nodeToken } from '../../mesh/subject.ts';
+import type { Incoming } from '../../runtime/actor/remote.ts';
 import { generateKeyPair } from '../../runtime/codec/ed25519.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
 import { CodedError } from '../../runtime/core/errors.ts';
 import { ManualClock, seededRandom } from '../../runtime/core/simulation.ts';
 import { newEventId } from '../../runtime/kernel/event-id.ts';
+import type { Outcome } from '../../runtime/kernel/outcome.ts';
 import type { EventLog } from '../../runtime/log/event-log.ts';
 import { MemoryWorld } from '../../runtime/log/memory-log.ts';
 import { jsonOf } from '../../runtime/log/upcast.ts';
@@ -26,6 +28,9 @@ class Office {
   readonly world = new MemoryWorld(random, 'test/orders/log/0');
   readonly done: string[] = [];
   readonly sent: Uint8Array[] = [];
+  readonly asked: Incoming[] = [];
+  /** What the agent that is asked says. */
+  answering: (asked: Incoming) => Promise<Outcome> = async () => ({ type: 'ok', value: 42 });
   living: string[] = ['desk', 'desk/1', 'quote'];
   /** What happens before an agent is acted upon. */
   before: () => void = () => undefined;
@@ -46,6 +51,10 @@ class Office {
     const agents = {
       get living() {
         return office.living;
+      },
+      answer: (asked: Incoming) => {
+        this.asked.push(asked);
+        return this.answering(asked);
       },
       suspend: act('suspend'),
       resume: act('resume'),
@@ -79,6 +88,7 @@ class Office {
   async hear(bytes: Uint8Array, from = to): Promise<void> {
     this.orders?.hear(bytes, from);
     await this.orders?.idle;
+    await this.orders?.answered;
   }
 
   report(order: Report['order']): Report | undefined {
@@ -110,6 +120,59 @@ test.each([
     ['order.accepted', { action: over.action, by, order: cid, why: 'a test' }],
     ['order.settled', { outcome: 'done', code: null, order: cid }],
   ]);
+});
+
+const QUESTION = { action: 'ask', agent: 'desk', message: 'open', body: '{"n":1}' } as const;
+
+test('an ask is a message of the operator to the agent, whose answer is reported; said again, it is one message (C5)', async () => {
+  const office = await new Office().start();
+  const { bytes, cid } = office.order(QUESTION);
+  await office.hear(bytes);
+  expect(office.report(cid)).toMatchObject({ outcome: 'done', answer: '{"type":"ok","value":42}' });
+  const [asked] = office.asked;
+  expect(asked).toMatchObject({ from: { agent: 'guest/operator', did: by }, to: 'desk', name: 'open', body: { n: 1 } });
+  await office.start();
+  await office.hear(bytes);
+  expect(office.asked[1]?.message).toBe(asked?.message); // the agent's node answers it from its record (N5)
+  expect(office.recorded()).toMatchObject([
+    ['order.accepted', { action: 'ask', agent: 'desk' }],
+    ['order.settled', { detail: 'answered: ok' }],
+  ]);
+});
+
+test('an agent that takes its time keeps no other order waiting (C4), and is asked once meanwhile', async () => {
+  const office = await new Office().start();
+  const { promise, resolve } = Promise.withResolvers<Outcome>();
+  office.answering = () => promise;
+  const question = office.order(QUESTION);
+  for (let n = 0; n < 3; n++) office.orders?.hear(question.bytes, to);
+  const { bytes, cid } = office.order({ action: 'suspend' });
+  office.orders?.hear(bytes, to);
+  await office.orders?.idle;
+  expect(office.report(cid)).toMatchObject({ detail: 'suspended: desk' });
+  resolve({ type: 'denied', code: 'policy.denied', message: 'no' });
+  await office.orders?.answered;
+  expect(office.report(question.cid)).toMatchObject({ outcome: 'done', detail: 'answered: denied: policy.denied' });
+  expect(office.asked).toHaveLength(1);
+});
+
+test.each([[{ action: 'ask', agent: 'desk' }], [{ ...QUESTION, body: '{"n":1,"n":2}' }]] as const)(
+  'attack: %j is no question, and reaches nobody',
+  async (over) => {
+    const office = await new Office().start();
+    const { bytes, cid } = office.order(over);
+    await office.hear(bytes);
+    expect([office.asked, office.report(cid)]).toMatchObject([[], { outcome: 'refused', code: 'order.no_question' }]);
+  },
+);
+
+test('an answer too long for a report is told of, and stays in the log', async () => {
+  const office = await new Office().start();
+  office.answering = async () => ({ type: 'ok', value: 'x'.repeat(5_000) });
+  const { bytes, cid } = office.order(QUESTION);
+  await office.hear(bytes);
+  expect(office.report(cid)).toMatchObject({ outcome: 'done', detail: 'answered: ok' });
+  expect(office.report(cid)?.answer).toBeUndefined();
 });
 
 test('an order without an agent is for all that live there', async () => {

@@ -5,26 +5,40 @@
  * C2. It is obeyed once. One that arrives again, in this life of the node or the next, is answered from the log; one that a
  *     crash interrupted is obeyed to its end.
  * C3. What is refused is on record with its code, ten a minute; the rest is counted. Only an operator of the realm is told why.
- * C4. Orders wait for no mailbox and no turn.
+ * C4. Orders wait for no mailbox and no turn. An ask does, so no other order waits for it.
+ * C5. An ask is decided by this node's gates like every message from elsewhere, as what `guest/operator` does. It is accepted
+ *     once, under the order's id, and answered again from the agent's record.
  */
 
 import { Buckets, type Counts, Tally } from '../../mesh/link/tally.ts';
 import { nodeDid, type SealingNode } from '../../mesh/message.ts';
-import { type Order, type Report, readOrder, writeReport } from '../../mesh/order.ts';
+import { ORDER_TEXT_MAX, type Order, type Report, readOrder, writeReport } from '../../mesh/order.ts';
 import { type NodeToken, nodeToken } from '../../mesh/subject.ts';
 import type { Transport } from '../../mesh/transport.ts';
 import type { AgentNode } from '../../runtime/actor/node.ts';
+import type { Incoming } from '../../runtime/actor/remote.ts';
 import type { Cid } from '../../runtime/codec/cid.ts';
 import type { Did } from '../../runtime/codec/did.ts';
+import { sha256 } from '../../runtime/codec/digest.ts';
 import type { JsonValue } from '../../runtime/codec/json.ts';
-import { type EventId, parseEventType, parseStreamId } from '../../runtime/codec/record.ts';
+import {
+  type DigestText,
+  digestText,
+  type EventId,
+  parseEventType,
+  parseStreamId,
+} from '../../runtime/codec/record.ts';
+import { utf8 } from '../../runtime/core/bytes.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
 import { hasCode, messageOf } from '../../runtime/core/errors.ts';
 import type { Random } from '../../runtime/core/random.ts';
 import { unwrap } from '../../runtime/core/result.ts';
 import { eventIdOf, newEventId } from '../../runtime/kernel/event-id.ts';
+import type { Outcome as Answer } from '../../runtime/kernel/outcome.ts';
 import type { EventLog } from '../../runtime/log/event-log.ts';
 import { jsonOf } from '../../runtime/log/upcast.ts';
+import { OPERATOR } from '../control/control-socket.ts';
+import { parseStrictJson } from '../policy/strict-json.ts';
 
 /** Payloads by type, all of version 1, in the stream `operator/<token>`. */
 export type OrderEvents = {
@@ -38,7 +52,7 @@ export type OrderEvents = {
 };
 
 /** What carries an order out. */
-type Obeying = Pick<AgentNode, 'living' | 'suspend' | 'resume' | 'stop'>;
+type Obeying = Pick<AgentNode, 'answer' | 'living' | 'suspend' | 'resume' | 'stop'>;
 
 export type OrdersParts = {
   readonly node: SealingNode;
@@ -51,7 +65,7 @@ export type OrdersParts = {
   readonly random: Random;
 };
 
-type Outcome = Pick<Report, 'outcome' | 'detail'> & { readonly code?: string };
+type Outcome = Pick<Report, 'outcome' | 'detail'> & { readonly answer?: string; readonly code?: string };
 
 export class Orders {
   readonly #parts: OrdersParts;
@@ -63,6 +77,8 @@ export class Orders {
   /** One after the other, in the order in which they came: who resumes after he suspended means that. */
   #working: Promise<void> = Promise.resolve();
   #waiting = 0;
+  /** Asks that are under way. */
+  readonly #asking = new Map<Cid, Promise<void>>();
 
   constructor(parts: OrdersParts) {
     this.#parts = parts;
@@ -80,7 +96,12 @@ export class Orders {
     return this.#counted.of('anybody');
   }
 
-  /** Resolves when what has arrived is done. */
+  /** Resolves when every ask has its answer, or its agent has ended. */
+  get answered(): Promise<unknown> {
+    return Promise.all(this.#asking.values());
+  }
+
+  /** Resolves when what has arrived is done, but for asks. */
   get idle(): Promise<void> {
     return this.#working;
   }
@@ -113,21 +134,57 @@ export class Orders {
       this.#report(cid, refused('order.too_early', detail), from);
       return this.#refuse(order.by, 'order.too_early', detail);
     }
+    if (order.action === 'ask') return this.#ask(order, cid, { agents, from, envelope: digestText(sha256(bytes)) });
     const outcome = this.#settled(cid) ?? (await this.#obey(order, cid, agents));
     this.#report(cid, outcome, from);
   }
 
+  /** C4, C5. Said again while it is under way, it is under way. */
+  async #ask(
+    order: Order,
+    cid: Cid,
+    { agents, from, envelope }: { readonly agents: Obeying; readonly from: NodeToken; readonly envelope: DigestText },
+  ): Promise<void> {
+    if (this.#asking.has(cid)) return;
+    const question = questionOf(order);
+    if (question === undefined || this.#asking.size >= ASKING_MAX) {
+      const outcome = question === undefined ? refused('order.no_question', NO_JSON) : refused('quota.exceeded', FULL);
+      this.#report(cid, outcome, from);
+      return;
+    }
+    await this.#accept(order, cid);
+    const asked = { ...question, envelope, delegation: [], chain: [] };
+    const answering = agents.answer(asked).then(async (answer) => {
+      const outcome = answeredWith(answer);
+      await this.#settle(cid, outcome);
+      this.#report(cid, outcome, from);
+    });
+    const over = answering
+      .catch((error: unknown) => this.#failed.reject(error))
+      .finally(() => void this.#asking.delete(cid));
+    this.#asking.set(cid, over);
+  }
+
+  /** C1. Whether it was on record before. */
+  async #accept(order: Order, cid: Cid): Promise<boolean> {
+    const id = idOf('accepted', cid);
+    if (this.#parts.log.find(id) !== undefined) return true;
+    const { action, agent = null, by, why } = order;
+    await this.#append(id, 'order.accepted', { action, agent, by, order: cid, why });
+    return false;
+  }
+
+  async #settle(cid: Cid, { outcome, code, detail }: Outcome): Promise<void> {
+    const id = idOf('settled', cid);
+    if (this.#parts.log.find(id) !== undefined) return;
+    await this.#append(id, 'order.settled', { code: code ?? null, detail, order: cid, outcome });
+  }
+
   /** C1, C2. */
   async #obey(order: Order, cid: Cid, agents: Obeying): Promise<Outcome> {
-    const accepted = idOf('accepted', cid);
-    const isAgain = this.#parts.log.find(accepted) !== undefined;
-    if (!isAgain) {
-      const { action, agent = null, by, why } = order;
-      await this.#append(accepted, 'order.accepted', { action, agent, by, order: cid, why });
-    }
+    const isAgain = await this.#accept(order, cid);
     const outcome = await act(order, isAgain, agents);
-    const { code = null, detail } = outcome;
-    await this.#append(idOf('settled', cid), 'order.settled', { code, detail, order: cid, outcome: outcome.outcome });
+    await this.#settle(cid, outcome);
     return outcome;
   }
 
@@ -181,7 +238,11 @@ const REFUSED_RATE = { count: 10, periodMs: 60_000, burst: 10 } as const;
 const HEARD_RATE = { count: 50, periodMs: 1_000, burst: 100 } as const;
 const WAITING_MAX = 256;
 const DETAIL_MAX = 500;
-const DONE = { suspend: 'suspended', resume: 'resumed', kill: 'ended' } as const;
+/** Asks of operators that are under way. */
+const ASKING_MAX = 64;
+const NO_JSON = 'expected what the agent is given, as JSON';
+const FULL = `expected at most ${ASKING_MAX} asks under way`;
+const DONE = { ask: 'asked', suspend: 'suspended', resume: 'resumed', kill: 'ended' } as const;
 
 function idOf(what: 'accepted' | 'settled', order: Cid): EventId {
   return eventIdOf('order', what, order);
@@ -189,6 +250,38 @@ function idOf(what: 'accepted' | 'settled', order: Cid): EventId {
 
 function refused(code: string, detail: string): Outcome {
   return { outcome: 'refused', code, detail };
+}
+
+/** What an order asks, as a message from elsewhere; nothing if it is no JSON. */
+function questionOf({
+  agent,
+  message,
+  body,
+  by,
+  id,
+  expires,
+}: Order): Omit<Incoming, 'chain' | 'delegation' | 'envelope'> | undefined {
+  if (agent === undefined || message === undefined || body === undefined) return undefined;
+  const json = parseStrictJson(utf8(body));
+  if (!json.ok) return undefined;
+  const from = { agent: OPERATOR, did: by };
+  return {
+    message: id,
+    kind: 'ask',
+    from,
+    to: agent,
+    name: message,
+    body: json.value,
+    deadline: expires,
+    correlation: id,
+  };
+}
+
+function answeredWith(answer: Answer): Outcome {
+  const text = JSON.stringify(answer);
+  const code = 'code' in answer ? `: ${answer.code}` : '';
+  const said = { outcome: 'done', detail: `answered: ${answer.type}${code}` } as const;
+  return text.length <= ORDER_TEXT_MAX ? { ...said, answer: text } : said;
 }
 
 async function act({ action, agent, why }: Order, isAgain: boolean, agents: Obeying): Promise<Outcome> {
@@ -202,7 +295,7 @@ async function act({ action, agent, why }: Order, isAgain: boolean, agents: Obey
     try {
       if (action === 'suspend') await agents.suspend(name, why);
       else if (action === 'resume') await agents.resume(name);
-      else await agents.stop(name);
+      else if (action === 'kill') await agents.stop(name);
     } catch (error) {
       // It ended by itself, or with its parent, before its turn came.
       if (!hasCode(error, 'agent.not_found')) throw error;

@@ -27,19 +27,37 @@ type Options = PassphraseOptions & {
   readonly json?: boolean;
 };
 
-/** @throws {CodedError} `order.*` as the node refused it · `order.unanswered` (retryable) · `usage.invalid` · `realm.*` · `key.*` */
+/** @throws {CodedError} what `sayOrder` does · `usage.invalid` */
 export async function giveOrder(
   shell: Shell,
-  action: Order['action'],
+  action: Exclude<Order['action'], 'ask'>,
   agent: string | undefined,
   options: Options,
 ): Promise<void> {
-  const waitMs = waitOf(options.wait);
+  const { node, detail } = await sayOrder(
+    shell,
+    { action, agent, why: options.why },
+    { ...options, waitMs: waitOf(options.wait) },
+  );
+  const told = { schema: 'ringmesh.mesh-order/1', action, node, agent: agent ?? null, detail };
+  await shell.out.write(options.json === true ? `${JSON.stringify(told)}\n` : `${node}: ${detail}\n`);
+}
+
+/** Says an order until its node has reported, and gives the report.
+ *  @throws {CodedError} `order.*` as the node refused it · `order.unanswered` (retryable) · `realm.*` · `key.*` */
+export async function sayOrder(
+  shell: Shell,
+  said: Pick<Order, 'action' | 'body' | 'message' | 'why'> & { readonly agent: string | undefined },
+  options: Pick<Options, 'node' | 'passphraseFile' | 'realmFolder' | 'server'> & { readonly waitMs: number },
+): Promise<Report & { readonly node: string }> {
+  const { waitMs } = options;
   const roster = readRoster(options.realmFolder);
-  const node = nodeOf(roster, agent, options.node);
+  const node = nodeOf(roster, said.agent, options.node);
   const { did: by, pair } = await openSigner(shell, join(options.realmFolder, 'operator'), options);
   const at = systemClock.now();
-  const order = orderOf({ action, agent, by, node: node.did, realm: roster.realm, why: options.why }, at);
+  const lifeMs = said.action === 'ask' ? waitMs : ORDER_MS; // an ask is over when nobody waits for its answer
+  const expires = (at + lifeMs) as Millis;
+  const order = orderOf({ ...said, by, node: node.did, realm: roster.realm, expires }, at);
   const written = writeOrder(order, pair);
   const login = openOperatorLogin(options.realmFolder);
   const ports = { clock: systemClock, random: systemRandom };
@@ -48,7 +66,8 @@ export async function giveOrder(
     { ...ports, servers: [options.server], realm: roster.realm, self: nodeToken(by), login },
     interrupts.signal,
   );
-  const heard = await reportOn(transport, { ...written, node: node.did, waitMs }, interrupts.signal);
+  const awaited = { ...written, node: node.did, waitMs };
+  const heard = await reportOn(transport, awaited, interrupts.signal);
   if (heard.strangers > 0) {
     await shell.notes.write(
       `ringmesh: ${heard.strangers} messages claimed to be the report, and were not that node’s\n`,
@@ -60,17 +79,13 @@ export async function giveOrder(
   }
   const { outcome, detail, code } = heard.report;
   if (outcome === 'refused') throw new CodedError(code ?? 'order.refused', `${node.name}: ${detail}`);
-  const told = { schema: 'ringmesh.mesh-order/1', action, node: node.name, agent: agent ?? null, detail };
-  await shell.out.write(options.json === true ? `${JSON.stringify(told)}\n` : `${node.name}: ${detail}\n`);
+  return { ...heard.report, node: node.name };
 }
 
-function orderOf(
-  said: Omit<Order, 'agent' | 'at' | 'expires' | 'id'> & { readonly agent: string | undefined },
-  at: Millis,
-): Order {
+function orderOf(said: Omit<Order, 'agent' | 'at' | 'id'> & { readonly agent: string | undefined }, at: Millis): Order {
   const { agent, ...rest } = said;
   const id = newEventId(systemClock, systemRandom);
-  return { ...rest, ...(agent === undefined ? {} : { agent }), at, expires: (at + ORDER_MS) as Millis, id };
+  return { ...rest, ...(agent === undefined ? {} : { agent }), at, id };
 }
 
 /** What the node says became of it; nothing if it says nothing in time. */
