@@ -5,7 +5,8 @@
  * D1. A statement is taken only if what it builds on is known: a history begins with its inception, a certificate or card
  *     needs the identity that signed it. Whoever presents brings both, in order.
  * D2. Learning is monotone: a revocation or withdrawal stays, whatever comes later; a history only grows.
- * D3. The directory is bounded, in all and per agent, so that no agent keeps another out. When it is full, what is new is
+ * D3. The directory is bounded, in all, per agent, and per node that is the first to tell of an identity, so that none keeps
+ *     another out. When it is full, what is new is
  *     refused; ended certificates make room by themselves, and of one agent's the oldest makes room for a newer.
  */
 import type { Cid } from '../runtime/codec/cid.ts';
@@ -24,8 +25,9 @@ import {
   type Subject,
 } from './hosting.ts';
 import { type Identity, incept, learn, statementSubject } from './identity.ts';
-import { CERTIFICATE_MS_MAX, DIRECTORY_MAX, PER_AGENT_MAX } from './limits.ts';
+import { CERTIFICATE_MS_MAX, DIRECTORY_MAX, IDENTITIES_PER_NODE_MAX, PER_AGENT_MAX } from './limits.ts';
 import { claimedType, type Statement } from './statement.ts';
+import type { NodeToken } from './subject.ts';
 
 /** What a statement taught. */
 export type Learned = {
@@ -43,18 +45,25 @@ export class Directory {
   /** Until when the certificate could have been used: after that, neither matters. */
   readonly #withdrawn = new Map<Cid, { readonly agent: Did; readonly until: Millis }>();
   readonly #cards = new Map<Did, Statement<AgentCard>>();
+  /** How many identities each node was the first to tell of. */
+  readonly #perNodeMax: number;
+  readonly #toldBy = new Map<NodeToken, number>();
   readonly #onIdentity: (did: Did, statement: Uint8Array) => void;
 
   /** `onIdentity` hears of every statement that changed what is known of an identity, in their order. */
-  constructor(onIdentity: (did: Did, statement: Uint8Array) => void = () => undefined) {
+  constructor(
+    onIdentity: (did: Did, statement: Uint8Array) => void = () => undefined,
+    identitiesPerNodeMax = IDENTITIES_PER_NODE_MAX,
+  ) {
     this.#onIdentity = onIdentity;
+    this.#perNodeMax = identitiesPerNodeMax;
   }
 
-  /** Takes one statement in (D1). */
-  learn(statement: Uint8Array, at: Millis): Result<Learned, Refusal> {
+  /** Takes one statement in (D1); `from`: the node that shows it, if it is another (D3). */
+  learn(statement: Uint8Array, at: Millis, from?: NodeToken): Result<Learned, Refusal> {
     switch (claimedType(statement)) {
       case 'did-mesh/1/inception':
-        return this.#learnInception(statement);
+        return this.#learnInception(statement, from);
       case 'did-mesh/1/rotation':
       case 'did-mesh/1/revocation':
         return this.#learnMore(statement);
@@ -131,12 +140,14 @@ export class Directory {
     );
   }
 
-  #learnInception(statement: Uint8Array): Result<Learned, Refusal> {
+  #learnInception(statement: Uint8Array, from: NodeToken | undefined): Result<Learned, Refusal> {
     const incepted = incept(statement);
     if (!incepted.ok) return incepted;
     const { did } = incepted.value;
     if (this.#identities.has(did)) return ok({ type: 'identity', about: did, isNews: false });
-    if (this.#identities.size >= DIRECTORY_MAX) return full();
+    const told = from === undefined ? 0 : (this.#toldBy.get(from) ?? 0);
+    if (this.#identities.size >= DIRECTORY_MAX || told >= this.#perNodeMax) return full();
+    if (from !== undefined) this.#toldBy.set(from, told + 1);
     this.#identities.set(did, incepted.value);
     this.#onIdentity(did, statement);
     return ok({ type: 'identity', about: did, isNews: true });

@@ -51,6 +51,9 @@ export const ROTATIONS_MAX = 366;
 /** Identities, certificates and cards a node keeps: the 100,000 agents that one node may know. */
 export const DIRECTORY_MAX = 100_000;
 
+/** Of these, identities of which one node was the first to tell: a quarter, so that no three of them fill it. */
+export const IDENTITIES_PER_NODE_MAX = 25_000;
+
 /** A call chain: longer ones are mistakes. */
 export const CALL_CHAIN_MAX = 32;
 

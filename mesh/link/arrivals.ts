@@ -38,7 +38,7 @@ import type { Desk } from './desk.ts';
 import type { Fetches } from './fetches.ts';
 import type { Heads, LogHead } from './heads.ts';
 import { Inbox, incomingOf } from './inbox.ts';
-import { HINT_RATE, MESSAGE_RATE, REFUSAL_RATE, SERVE_RATE } from './limits.ts';
+import { EXCESS_ANSWER_RATE, HINT_RATE, MESSAGE_RATE, PRESENT_RATE, REFUSAL_RATE, SERVE_RATE } from './limits.ts';
 import { linkEvent } from './link-events.ts';
 import type { Names } from './names.ts';
 import type { Peers } from './peers.ts';
@@ -121,6 +121,8 @@ export class Arrivals {
   readonly #hints = new Buckets<NodeToken>(HINT_RATE);
   readonly #messages: Buckets<Did>;
   readonly #refusals = new Buckets<Did>(REFUSAL_RATE);
+  readonly #shown = new Buckets<Did>(PRESENT_RATE);
+  readonly #excess = new Buckets<Did>(EXCESS_ANSWER_RATE);
   readonly #served = new Buckets<Did>(SERVE_RATE);
   /** Requests whose answers are being fetched. */
   readonly #fetching = new Set<DigestText>();
@@ -232,7 +234,9 @@ export class Arrivals {
     }
     switch (head.kind) {
       case 'present':
-        return this.#learn(admitted, at, blame);
+        if (this.#shown.take(from, at)) return this.#learn(admitted, from, at, blame);
+        this.#uncounted.count(from, 'quota.exceeded');
+        break;
       case 'ask':
       case 'tell':
         if (claims.to === this.#self) this.#hearNode(admitted, from, at, blame);
@@ -253,7 +257,12 @@ export class Arrivals {
     return undefined;
   }
 
-  #learn({ claims, content }: Admitted, at: Millis, blame: (refusal: Refusal) => void): Promise<void> | undefined {
+  #learn(
+    { claims, content }: Admitted,
+    from: Did,
+    at: Millis,
+    blame: (refusal: Refusal) => void,
+  ): Promise<void> | undefined {
     if (claims.to !== this.#self || claims.command !== '/mesh/present') {
       blame({ code: 'claims.malformed', message: 'expected /mesh/present for this node' });
       return undefined;
@@ -263,7 +272,7 @@ export class Arrivals {
     }
     const agents = new Set<Did>();
     let isNewcomer = false;
-    for (const learned of learnPresentation(content, this.#parts.directory, at)) {
+    for (const learned of learnPresentation(content, this.#parts.directory, at, nodeToken(from))) {
       if (learned.ok) agents.add(learned.value.about);
       else blame(learned.error);
       isNewcomer ||= learned.ok && learned.value.type === 'identity' && learned.value.isNews;
@@ -439,6 +448,7 @@ export class Arrivals {
     const { code, message: detail, from, message, envelope } = refusal;
     if (!this.#refusals.take(from, at)) {
       this.#uncounted.count(from, code);
+      this.#answerExcess(refusal, at);
       return;
     }
     const event = linkEvent('message.refused', from, { code, detail, from, message }, envelope);
@@ -449,6 +459,15 @@ export class Arrivals {
       this.#answerRefused(refusal);
     };
     this.#parts.begin(work());
+  }
+
+  /** What is not on record is not answered (Z1); but a sender is told to wait, so that he knows that he is heard. */
+  #answerExcess({ code, from, message, kind, claims }: Blamed, at: Millis): void {
+    if (claims === undefined || (kind !== 'ask' && kind !== 'tell') || UNANSWERED.has(code)) return;
+    // Who was shown too little is told so by the ones on record, and his next sealing may be taken.
+    if (UNSHOWN.has(code) || claims.to === this.#self || !this.#excess.take(from, at)) return;
+    const busy = answerToTell({ type: 'busy', retryAfterMs: BUSY_MS });
+    this.#parts.departures.answer({ claims, peer: from, digests: [message] }, busy, undefined);
   }
 
   /** Tells an honest sender why. */

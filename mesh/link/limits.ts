@@ -65,6 +65,16 @@ export const MESSAGE_RATE = { count: 50_000, periodMs: 1_000, burst: 50_000 } as
 /** Refusals of one node's messages that are recorded one by one. */
 export const REFUSAL_RATE = { count: 10, periodMs: 60_000, burst: 10 } as const;
 
+/** Presentations of one node that are looked at, of statements or delegations: one may hold 64 signatures, which is 6 ms. A
+ *  node that shows more than one new chain in 10 ms shows several in one. */
+export const PRESENT_RATE = { count: 100, periodMs: 1_000, burst: 500 } as const;
+
+/** Answers to one node whose refusals are too many to be recorded: it is told to wait, and not left in silence. */
+export const EXCESS_ANSWER_RATE = { count: 1, periodMs: 1_000, burst: 1 } as const;
+
+/** How often places that have ended are swept. */
+export const SWEEP_MS = 60_000;
+
 /** Heads of one peer's log that are kept for comparison: a few seconds of traffic, or all that was recorded. */
 export const HEADS_KEPT_MAX = 1_024;
 

@@ -33,7 +33,7 @@ import { Departures } from './departures.ts';
 import { Desk, type Identities } from './desk.ts';
 import { askForChunks, Fetches } from './fetches.ts';
 import { Heads, type LogHead } from './heads.ts';
-import { ANNOUNCE_MS, TICK_MS } from './limits.ts';
+import { ANNOUNCE_MS, SWEEP_MS, TICK_MS } from './limits.ts';
 import { linkEvent } from './link-events.ts';
 import { Listening } from './listening.ts';
 import { OwnHead, recallHeads } from './log-heads.ts';
@@ -106,6 +106,7 @@ export class MeshLink implements Remote, AsyncDisposable {
   #announcements: readonly Uint8Array[] = [];
   #announceDue = 0;
   #secondDue = 0;
+  #sweepDue = 0;
   #isFlushing = false;
   #working = 0;
   #isStopped = false;
@@ -337,6 +338,10 @@ export class MeshLink implements Remote, AsyncDisposable {
         if (this.#parts.isFollowed?.(node) !== true) this.lose(node);
       for (const peer of this.#peers.ending(at)) this.#want(peer);
       this.#peers.sessions.expire(at);
+      if (monotonic >= this.#sweepDue) {
+        this.#sweepDue = monotonic + SWEEP_MS;
+        this.#names.expire(at);
+      }
       if (this.#desk.renew(at)) this.#announce();
     }
     if (monotonic >= this.#announceDue) this.#announce();

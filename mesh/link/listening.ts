@@ -54,7 +54,7 @@ export class Listening {
     if (announcer.seen.size > ANNOUNCEMENTS_KEPT_MAX && oldest !== undefined) announcer.seen.delete(oldest);
     const agents = new Set<Did>();
     let epoch = announcer.epoch;
-    for (const learned of learnPresentation(content, this.#directory, at)) {
+    for (const learned of learnPresentation(content, this.#directory, at, from)) {
       if (!learned.ok || learned.value.certificate === undefined) continue;
       const hosting = this.#directory.certificate(learned.value.certificate)?.value;
       if (hosting === undefined || nodeToken(hosting.node) !== from || !this.#mayMeet(hosting.node)) continue;

@@ -34,6 +34,7 @@ export type NameConflict = { readonly name: string; readonly kept: Did; readonly
 
 export class Names {
   readonly #ownDid: (name: string) => Did | undefined;
+  /** Bounded by DIRECTORY_MAX; what has ended is swept by `expire`. */
   readonly #places = new Map<string, Place>();
   readonly #read = new Map<Did, string | undefined>();
   readonly #conflicts = new Set<string>();
@@ -55,6 +56,11 @@ export class Names {
     if (known === undefined && this.#places.size >= DIRECTORY_MAX) return undefined;
     this.#places.set(place.name, place);
     return undefined;
+  }
+
+  /** Forgets places whose certificates have ended. */
+  expire(at: Millis): void {
+    for (const [name, { expires }] of this.#places) if (at > expires) this.#places.delete(name);
   }
 
   /** Whom the name means elsewhere; nobody, if it means somebody here. */
