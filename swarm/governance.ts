@@ -172,6 +172,9 @@ export function govern(parts: GovernanceParts): Governance {
   };
 }
 
+/** Where acts of agents elsewhere are on record: what arrived from them and was refused. */
+const SENDERS = 'sender/';
+
 /** What a tool's manifest says about taking an act back; without one, or in doubt, it cannot be. */
 function kindOf(action: Action, bundle: Bundle | undefined): ActKind {
   if (action.effect === 'pure') return 'pure';
@@ -214,7 +217,8 @@ function relive(rings: Rings, past: LogRecord, log: EventLog): void {
     return;
   }
   if (past.type !== ACTION_EVENTS.decided && past.type !== ACTION_EVENTS.settled) return;
-  rings.enter(agent, at);
+  if (past.stream.startsWith(SENDERS)) rings.welcome(agent, at);
+  else rings.enter(agent, at);
   if (past.type === ACTION_EVENTS.settled) {
     const { status } = jsonOf(past, log) as unknown as ActionSettled;
     rings.observe(agent, status === 'ok' ? 'clean' : 'failed', at);

@@ -23,6 +23,7 @@ import { Ledger } from '../delegation/ledger.ts';
 import { mint } from '../delegation/mint.ts';
 import { Directory } from '../directory.ts';
 import { readBeat, writeBeat } from '../heartbeat.ts';
+import type { Chains } from '../link/chains.ts';
 import { LinkNode } from '../link/link.fixture.ts';
 import { OwnHead } from '../link/log-heads.ts';
 import { Net } from '../link/net.fixture.ts';
@@ -94,7 +95,7 @@ export async function aRace(seed: string, messageRisk: Risk) {
     riskOf: ({ command }) => (command.startsWith('/mesh/') ? undefined : messageRisk),
   });
   const isFollowed = (): boolean => true; // heartbeats say who lives
-  a.over = { isFollowed, directory: ofA.directory, other: ofA.other, chains: { ...NO_CHAINS, toShow: () => [] } };
+  a.over = { isFollowed, directory: ofA.directory, other: ofA.other, chains: NO_CHAINS };
   b.over = {
     isFollowed,
     ...{ directory: ofB.directory, other: ofB.other, checks: [revocationCheck(ofB.authority), guard.check] },
@@ -185,9 +186,9 @@ export async function aRace(seed: string, messageRisk: Risk) {
 
 type Known = ReturnType<typeof known>;
 
-const NO_CHAINS = {
+const NO_CHAINS: Chains = {
   toShow: () => [],
   learn: async () => [],
   recorded: async () => undefined,
   pay: () => ({ ok: true, value: [] }),
-} as const;
+};

@@ -5,7 +5,7 @@ import type { Action } from './action.ts';
 import { budgetGate } from './budget-gate.ts';
 import type { GateRequest } from './gate.ts';
 import { type Endorsement, RING_LIMITS, type Ring, ringFor, type Score } from './ring.ts';
-import { type ActKind, isViolation, type RingChange, Rings } from './rings.ts';
+import { type ActKind, GUESTS_MAX, isViolation, type RingChange, Rings } from './rings.ts';
 
 const start = 1_700_000_000_000 as Millis;
 const minutes = (count: number): Millis => (start + count * 60_000) as Millis;
@@ -285,5 +285,49 @@ describe('the budget gate', () => {
     const gate = budgetGate({ ringOf: () => 0 });
     for (let n = 0; n < 500; n++) gate.hold?.(request(start));
     expect(gate.check(request(start))).toMatchObject({ verdict: 'allow' });
+  });
+});
+
+describe('N9: guests', () => {
+  const arriving = (agent: string): GateRequest => {
+    const action = { agent, target: 'desk.ask@a', verb: 'ask', isArrival: true } as Action;
+    return { action, at: start } as GateRequest;
+  };
+
+  test('are as many as they like, and take no more room than is theirs', () => {
+    const { rings } = world({ endorsement: { ring: 2, trustFloor: 650, expiresAt: minutes(60) } });
+    const gate = rings.gate();
+    rings.enter('here', start);
+    gate.check(arriving('a')); // endorsed: known, and kept
+    gate.check(arriving('here'));
+    for (let n = 0; n < GUESTS_MAX + 500; n++) gate.check(arriving(`guest/${n}`));
+
+    expect(rings.agents).toHaveLength(GUESTS_MAX + 2);
+    expect([rings.ringOf('a'), rings.ringOf('guest/0'), rings.ringOf('here')]).toEqual([2, 3, 3]);
+    expect(rings.agents).toEqual(expect.arrayContaining(['a', 'here', `guest/${GUESTS_MAX + 499}`]));
+  });
+
+  test('who speaks again is remembered longer, and who comes to live here is no guest any more', () => {
+    const { rings } = world();
+    const gate = rings.gate();
+    for (const agent of ['guest/once', 'guest/often', 'settler']) gate.check(arriving(agent));
+    rings.enter('settler', start);
+    for (let n = 0; n < GUESTS_MAX - 1; n++) {
+      gate.check(arriving(`guest/${n}`));
+      gate.check(arriving('guest/often'));
+    }
+
+    expect(rings.agents).not.toContain('guest/once');
+    expect(rings.agents).toEqual(expect.arrayContaining(['guest/often', 'settler']));
+  });
+
+  test('cannot make room for themselves by a violation: what is forgotten is the worst that one can be', () => {
+    const { rings } = world();
+    const gate = rings.gate();
+    gate.check(arriving('guest/rogue'));
+    rings.observe('guest/rogue', 'violated', start);
+    for (let n = 0; n < GUESTS_MAX; n++) gate.check(arriving(`guest/${n}`));
+    gate.check(arriving('guest/rogue'));
+    expect(rings.ringOf('guest/rogue')).toBe(3);
   });
 });

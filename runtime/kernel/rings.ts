@@ -8,6 +8,8 @@
  * N7. Every demotion moves the trust epoch, so that no permit survives it. A promotion withdraws nothing.
  * N8. An elevation opens a ring until its moment, never further in than the parent's, and no longer than the first violation.
  *     Its end is a demotion. It earns nothing: the machine of `ring.machine.ts` does not know of it.
+ * N9. Guests, who only send messages here, are as many as they like to be: of those whom nothing speaks for, no endorsement,
+ *     elevation or child, the last `GUESTS_MAX` are remembered. Who is forgotten begins again where everybody does.
  */
 import type { Millis } from '../core/brand.ts';
 import { type MachineSnapshot, startMachine, stepMachine } from '../core/machine.ts';
@@ -71,6 +73,9 @@ type Standing = {
 /** Who would be lifted, and why not. */
 type ElevationRefused = { readonly code: 'ring.elevation_refused'; readonly message: string };
 
+/** N9. Some hundred bytes each. */
+export const GUESTS_MAX = 4_096;
+
 /** Ancestors looked at; past them an agent stands in ring 3. */
 const ANCESTORS_MAX = 64;
 
@@ -80,6 +85,8 @@ export class Rings {
   readonly #standings = new Map<string, Standing>();
   /** Who holds an elevation: few, and looked through whenever anybody is assessed. */
   readonly #elevated = new Set<string>();
+  /** Who was only seen as the sender of a message from elsewhere, the latest last (N9). */
+  readonly #guests = new Set<string>();
   #epoch = 0;
 
   constructor(parts: RingParts) {
@@ -99,6 +106,20 @@ export class Rings {
 
   /** An agent begins, or is known again after a restart: in ring 3, or where its endorsement opens. */
   enter(agent: string, at: Millis, parent?: string): void {
+    this.#guests.delete(agent);
+    this.#enter(agent, at, parent);
+  }
+
+  /** A message of this agent arrives, or did: it lives elsewhere, unless it has entered (N9). */
+  welcome(agent: string, at: Millis): void {
+    const isGuest = this.#guests.delete(agent) || !this.#standings.has(agent);
+    this.#enter(agent, at);
+    if (!isGuest || this.#endorsements.has(agent)) return;
+    this.#guests.add(agent);
+    if (this.#guests.size > GUESTS_MAX) this.#forgetGuest();
+  }
+
+  #enter(agent: string, at: Millis, parent?: string): void {
     const known = this.#standings.get(agent);
     if (known !== undefined) {
       if (parent !== undefined && known.parent === undefined) {
@@ -185,7 +206,8 @@ export class Rings {
   gate(): Gate {
     return {
       check: ({ action, at }) => {
-        this.enter(action.agent, at);
+        if (action.isArrival === true) this.welcome(action.agent, at);
+        else this.enter(action.agent, at);
         this.assess(action.agent, at); // an endorsement may have run out since the last event
         return answerFor(this.ringOf(action.agent), this.#parts.kindOf(action), action);
       },
@@ -195,6 +217,15 @@ export class Rings {
         else if (ending.type === 'refused' && isViolation(ending)) this.observe(action.agent, 'violated', at);
       },
     };
+  }
+
+  #forgetGuest(): void {
+    for (const guest of this.#guests) {
+      if (this.#elevated.has(guest) || this.ringOf(guest) !== 3) continue; // its ring is on record
+      this.#guests.delete(guest);
+      this.#standings.delete(guest);
+      return;
+    }
   }
 
   #facts(agent: string, at: Millis): RingFacts {
