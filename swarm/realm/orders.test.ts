@@ -133,7 +133,7 @@ test('an ask is a message of the operator to the agent, whose answer is reported
   expect(asked).toMatchObject({ from: { agent: 'guest/operator', did: by }, to: 'desk', name: 'open', body: { n: 1 } });
   await office.start();
   await office.hear(bytes);
-  expect(office.asked[1]?.message).toBe(asked?.message); // the agent's node answers it from its record (N5)
+  expect(office.asked[1]?.message).toBe(asked?.message); // its node answers that from the agent's record
   expect(office.recorded()).toMatchObject([
     ['order.accepted', { action: 'ask', agent: 'desk' }],
     ['order.settled', { detail: 'answered: ok' }],
