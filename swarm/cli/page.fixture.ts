@@ -9,8 +9,14 @@ const ROOT = resolve(import.meta.dirname, '../..');
 
 export type Block = { readonly kind: string; readonly text: string };
 
-export function blocksOf(path: string): readonly Block[] {
-  const page = readFileSync(resolve(ROOT, path), 'utf8');
+/** Of a whole page, or of the section under a title. */
+export function blocksOf(path: string, title?: string): readonly Block[] {
+  const whole = readFileSync(resolve(ROOT, path), 'utf8');
+  const isMeant = (section: string): boolean => title === undefined || section.startsWith(`${title}\n`);
+  const page = whole
+    .split(/^(?=## )/m)
+    .filter(isMeant)
+    .join('');
   return [...page.matchAll(/^```(.*)\n([\s\S]*?)^```$/gm)].map(([, kind = '', text = '']) => ({ kind, text }));
 }
 

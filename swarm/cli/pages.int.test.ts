@@ -1,8 +1,8 @@
-/** `docs/audit.md` and `docs/operations.md`, done as they say. */
-import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+/** `docs/audit.md`, `docs/operations.md` and a part of `docs/cli.md`, done as they say. */
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { type Desk, desk } from './command.fixture.ts';
+import { type Desk, desk, ended } from './command.fixture.ts';
 import { blocksOf, runBlock } from './page.fixture.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -21,6 +21,27 @@ function clone(): Desk {
   }
   return at;
 }
+
+test('ps and ask print what docs/cli.md shows, under the rule that it gives', async () => {
+  using at = clone();
+  cpSync(join(at.path, 'examples/hello'), at.path, { recursive: true });
+  const blocks = blocksOf('docs/cli.md', '## `ps` and `ask`');
+  expect(blocks.map(({ kind }) => kind)).toEqual(['console', 'yaml', 'console']);
+  const rule = blocks[1]?.text.replace('rules:\n', '') ?? '';
+  writeFileSync(join(at.path, 'policy.yaml'), readFileSync(join(at.path, 'policy.yaml'), 'utf8') + rule);
+  const swarm = join(at.path, 'swarm.yaml');
+  writeFileSync(swarm, readFileSync(swarm, 'utf8').replace('until: answered', 'until: stopped'));
+  const node = at.start(['up', 'swarm.yaml'], { nodeArgs: ['--conditions=source'] });
+  let said = '';
+  for await (const chunk of node.stderr.iterator({ destroyOnReturn: false })) {
+    said += String(chunk);
+    if (/^answer /m.test(said)) break;
+  }
+  const [first, , last] = blocks;
+  for (const block of [first, last]) if (block !== undefined) runBlock(at, block);
+  node.kill('SIGTERM');
+  expect(await ended(node)).toMatchObject({ signal: 'SIGTERM' });
+});
 
 test.each(['docs/audit.md', 'docs/operations.md'])('the commands of %s do what it says', (path) => {
   using at = clone();
