@@ -1,6 +1,7 @@
 /** `npm run bench -- SUITE [--json] …`: each suite is a module that is loaded when its name is asked for. */
 const suites: Readonly<Record<string, (args: readonly string[]) => Promise<unknown>>> = {
   actors: async (args) => (await import('./actors.ts')).benchActors({ json: args.includes('--json') }),
+  audit: async (args) => (await import('./audit.ts')).benchAudit(args),
   cli: async (args) => (await import('./cli.ts')).benchCli(args),
   delegation: async (args) => (await import('./delegation.ts')).benchDelegation({ json: args.includes('--json') }),
   log: async (args) => (await import('./log.ts')).benchLog(args),
