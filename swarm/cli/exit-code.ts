@@ -40,6 +40,7 @@ const BY_CODE: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['control.lost', 8],
   ['control.not_running', 8],
   ['realm.slots_taken', 1],
+  ['swarm.delegation_unusable', 2],
   ['swarm.module_unusable', 2],
   ['swarm.no_broker', 2],
   ['swarm.no_such_role', 2],

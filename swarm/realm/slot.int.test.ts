@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { hasCode } from '../../runtime/core/errors.ts';
-import { claimSlot } from './slot.ts';
+import { claimAll, claimSlot } from './slot.ts';
 
 const HOLDER = fileURLToPath(new URL('./slot-holder.fixture.ts', import.meta.url));
 
@@ -137,4 +137,13 @@ test('a lock file that is none is a fault, and not a free slot', async () => {
   rmSync(path, { recursive: true });
   using slot = claimSlot(place.directory, ['a-1']);
   expect(slot.name).toBe('a-1');
+});
+
+test('a process that is the whole realm has every slot or none', async () => {
+  await using place = new Place('a', 'b');
+  const other = await place.claim(['b']);
+  expect(() => claimAll(place.directory, ['a', 'b'])).toThrow(expect.objectContaining({ code: 'realm.slots_taken' }));
+  await killed(other.child);
+  using _ = claimAll(place.directory, ['a', 'b']);
+  expect((await place.claim(['a', 'b'])).said).toBe('realm.slots_taken');
 });

@@ -32,6 +32,14 @@ export function claimSlot(directory: string, names: readonly string[]): Slot {
   throw new CodedError('realm.slots_taken', message, { retryable: true });
 }
 
+/** All of these, or none: for a process that is the whole realm.
+ *  @throws {CodedError} as `claimSlot` */
+export function claimAll(directory: string, names: readonly string[]): Disposable {
+  using claimed = new DisposableStack();
+  for (const name of names) claimed.use(claimSlot(directory, [name]));
+  return claimed.move();
+}
+
 /** `undefined`: another process has it. */
 function locked(path: string): DatabaseSync | undefined {
   const database = new DatabaseSync(path, { timeout: 0 });

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { commandOf, covers } from '../../mesh/delegation/command.ts';
 import { type Bundle, compileBundle } from '../../policies/bundle/bundle.ts';
 import { type PolicyDocument, parsePolicy, policy } from '../../policies/document/document.ts';
 import { formatFault, type PolicyFault } from '../../policies/document/fault.ts';
@@ -38,12 +39,14 @@ export type Loaded = {
 /** A policy of ten thousand rules fits. */
 const POLICY_BYTES_MAX = 8 * 1024 * 1024;
 
-/** @throws {CodedError} `swarm.module_unusable` · `swarm.policy_unusable`, with every fault where it stands · `config.secret_*` */
+/** @throws {CodedError} `swarm.module_unusable` · `swarm.policy_unusable`, with every fault where it stands ·
+ *  `swarm.delegation_unusable` · `config.secret_*` */
 export async function loadSwarm(swarm: SwarmFile, { only, settings }: Configuration): Promise<Loaded> {
   const agents: LoadedAgent[] = [];
   for (const [n, agent] of swarm.agents.entries()) agents.push(await loadAgent(swarm, agent, n));
   mustAgree(swarm, agents);
   mustRecord(swarm, agents);
+  mustBeUsable(swarm, agents);
   const bundle = await loadPolicies(swarm, agents);
   const role = only.value === null ? undefined : swarm.roles?.[roleNamed(swarm, only.value).role];
   const here = role === undefined ? agents : agents.filter(({ name }) => role.agents.includes(name));
@@ -100,6 +103,30 @@ function mustRecord(swarm: SwarmFile, agents: readonly LoadedAgent[]): void {
   if (known.includes(until.records)) return;
   const message = `expected one of the events ${known.join(', ') || '(there are none)'} of ${name}, found ${until.records}`;
   throw unusable(placeOf(swarm, ['until', 'records']), message + meant(until.records, known));
+}
+
+/** What is given is something that an agent of the file could do: `command` has no typing error in it. */
+function mustBeUsable(swarm: SwarmFile, agents: readonly LoadedAgent[]): void {
+  const known = [...new Set(agents.flatMap(({ contractValue }) => commandsOf(contractValue)))];
+  for (const [n, { command }] of (swarm.delegations ?? []).entries()) {
+    if (known.some((one) => covers(command, one))) continue;
+    const where = placeOf(swarm, ['delegations', n, 'command']);
+    const message = `expected the command of a tool, a message or a spawn of this file, found ${command}`;
+    throw new CodedError('swarm.delegation_unusable', `${where}: ${message}${meant(command, known)}`);
+  }
+}
+
+function commandsOf({ name, spec }: Contract): readonly string[] {
+  const actions: readonly Parameters<typeof commandOf>[0][] = [
+    ...Object.values(spec.uses ?? {}).map((tool) => ({ verb: 'use', target: tool.name }) as const),
+    ...Object.keys(spec.messages).map((message) => ({ verb: 'ask', target: `${name}.${message}@` }) as const),
+    { verb: 'spawn', target: `${name}@` },
+    { verb: 'stop', target: '' },
+  ];
+  return actions.flatMap((action) => {
+    const command = commandOf(action);
+    return command.ok ? [command.value] : [];
+  });
 }
 
 async function loadPolicies(swarm: SwarmFile, agents: readonly LoadedAgent[]): Promise<Bundle> {

@@ -10,7 +10,6 @@ import type { Configuration } from '../file/configuration.ts';
 import type { SwarmFile } from '../file/swarm-file.ts';
 import type { Governance } from '../governance.ts';
 import type { RealmNode } from '../realm/realm-folder.ts';
-import type { Slot } from '../realm/slot.ts';
 import type { Loaded } from './load.ts';
 import type { StepNews } from './sequence.ts';
 
@@ -42,7 +41,7 @@ export type Made = {
   begunAt?: number;
   realm?: RealmNode;
   /** Held: no process is left that had the node before. */
-  slot?: Slot;
+  claim?: Disposable;
   place?: Place;
   authority?: NodeAuthority;
   governance?: Governance;

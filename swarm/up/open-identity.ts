@@ -6,7 +6,7 @@ import { namesOf } from '../file/agent-names.ts';
 import { type Configuration, roleNamed } from '../file/configuration.ts';
 import { rootsOf } from '../file/delegations.ts';
 import { planOf } from '../file/plan.ts';
-import { placeOfSlot } from '../file/roles.ts';
+import { agentsOf, placeOfSlot, slotsOf } from '../file/roles.ts';
 import type { SwarmFile } from '../file/swarm-file.ts';
 import {
   findRoster,
@@ -17,7 +17,7 @@ import {
   readRoster,
 } from '../realm/realm-folder.ts';
 import { hasOperator, mintRoots, rootsOfNode } from '../realm/roots.ts';
-import { claimSlot } from '../realm/slot.ts';
+import { claimAll, claimSlot } from '../realm/slot.ts';
 import type { Loaded } from './load.ts';
 import { type Made, must, type SwarmPorts } from './made.ts';
 import type { Started } from './sequence.ts';
@@ -25,7 +25,7 @@ import type { Started } from './sequence.ts';
 type Parts = { readonly swarm: SwarmFile; readonly configuration: Configuration; readonly ports: SwarmPorts };
 
 /**
- * The keys of a role, or of all in one node where something is given to them; of a role only who has locked the slot has them,
+ * The keys of a role, or of all in one node where something is given to them. Only who has locked the slot has them, or all slots,
  * until it stops. They are made where that is this process's part: one node alone, or the one that spawns the broker.
  * @throws {CodedError} `realm.*` · `key.*`
  */
@@ -36,33 +36,43 @@ export function openIdentity(made: Made, { swarm, configuration, ports }: Parts)
   if (isAlone && swarm.delegations === undefined) return { detail: 'the key of the log' };
   if (isAlone || broker.value === 'spawn') provisionRealm(directory, planOf(swarm, findRoster(directory)), ports);
   const roster = readRoster(directory);
-  mustHaveAll(swarm, directory, roster);
-  if (isAlone) {
+  mustBePlaced(swarm, directory, roster);
+  using claimed = new DisposableStack();
+  let detail = `all of ${roster.realm}`;
+  if (only.value === null) {
+    const names = roster.nodes.map(({ name }) => name);
+    claimed.use(claimAll(directory, names));
     made.realm = openWholeRealm(directory);
-    return { detail: `all of ${roster.realm}` };
-  }
-  const { role, slots } = roleNamed(swarm, only.value);
-  const slot = claimSlot(directory, slots);
-  try {
-    const realm = openRealmNode(directory, slot.name);
+  } else {
+    const { role, slots } = roleNamed(swarm, only.value);
+    const { name: slot } = claimed.use(claimSlot(directory, slots));
+    const realm = openRealmNode(directory, slot);
     made.realm = realm;
-    made.slot = slot;
-    made.place = placeOfSlot(swarm, { role, slot: slot.name }, configuration);
+    made.place = placeOfSlot(swarm, { role, slot }, configuration);
     made.loaded = onlyWith(must(made.loaded), new Set(realm.agents.keys()));
-    return { detail: `${realm.did}, ${slot.name} of ${roster.realm}`, stop: () => slot[Symbol.dispose]() };
-  } catch (error) {
-    slot[Symbol.dispose]();
-    throw error;
+    detail = `${realm.did}, ${slot} of ${roster.realm}`;
   }
+  const held = claimed.move();
+  made.claim = held;
+  return { detail, stop: () => held.dispose() };
 }
 
-/** An agent that the realm does not know would be missed by all, and told to nobody. */
-function mustHaveAll(swarm: SwarmFile, directory: string, { nodes }: RealmRoster): void {
-  const known = new Set(nodes.flatMap(({ agents }) => agents.map(({ name }) => name)));
-  const missing = swarm.agents.flatMap(namesOf).find((name) => !known.has(name));
-  if (missing === undefined) return;
-  const message = `expected ${missing} in the realm of ${directory}, found no such agent`;
-  throw new CodedError('realm.outdated', `${message}: "ringmesh keys realm ${swarm.file}" adds it`);
+/** An agent whom the realm does not know, or knows elsewhere, would be missed by all, and told to nobody. */
+function mustBePlaced(swarm: SwarmFile, directory: string, { nodes }: RealmRoster): void {
+  const homeOf = new Map(nodes.flatMap(({ name, agents }) => agents.map((agent) => [agent.name, name] as const)));
+  const remedy = `"ringmesh keys realm ${swarm.file}" says more`;
+  for (const agent of swarm.agents.flatMap(namesOf)) {
+    if (homeOf.has(agent)) continue;
+    const message = `expected ${agent} in the realm of ${directory}, found no such agent: ${remedy}`;
+    throw new CodedError('realm.outdated', message);
+  }
+  for (const [name, role] of Object.entries(swarm.roles ?? {})) {
+    const slots = slotsOf(name, role);
+    const strayed = agentsOf(swarm, role).find((agent) => !slots.includes(homeOf.get(agent) ?? ''));
+    if (strayed === undefined) continue;
+    const message = `expected ${strayed} at ${name}, found it at ${homeOf.get(strayed)}, where its keys are: ${remedy}`;
+    throw new CodedError('realm.outdated', message);
+  }
 }
 
 /** Of a role's agents those that are at this slot. */

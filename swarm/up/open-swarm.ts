@@ -49,7 +49,7 @@ export type Swarm = AsyncDisposable & {
   readonly begunAt: number;
   /** By what the hosts are held to their rings' limits. */
   readonly isolation: string;
-  /** Rejects when it can go on no longer. */
+  /** Rejects when it can go on no longer, and after `stop`. */
   readonly ended: Promise<never>;
   /** Sends the start messages; resolves when each is answered or, where there is no answer, accepted. */
   readonly begin: (onAnswer: (answer: Answer) => void) => Promise<readonly Answer[]>;
@@ -80,6 +80,7 @@ export async function openSwarm(
   const sequence = new Sequence(stepsOf(swarm, configuration, ports), ports.onStep);
   await sequence.start(made, signal);
   const { agents, ended } = must(made.node);
+  ended.catch(() => undefined); // who does not wait for it is not ended by it
   const { memory, cpu, processes } = must(made.hosts).describeIsolation();
   const [log, begunAt, { here }] = [must(made.log), must(made.begunAt), must(made.loaded)];
   return {
@@ -118,7 +119,7 @@ function stepsOf(swarm: SwarmFile, configuration: Configuration, ports: SwarmPor
       name: 'log',
       async start(made) {
         const place = placeOf(made, configuration);
-        const log = await openLogAt(place, { realm: swarm.realm, isOurs: made.slot !== undefined }, ports);
+        const log = await openLogAt(place, { realm: swarm.realm, isOurs: made.claim !== undefined }, ports);
         made.log = log;
         made.begunAt = log.size;
         const stop = async (): Promise<void> => {

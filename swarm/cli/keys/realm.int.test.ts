@@ -5,6 +5,8 @@ import { expect, test } from 'vitest';
 import { type Desk, expectError } from '../command.fixture.ts';
 import { AS_SOURCE, project } from '../up/project.fixture.ts';
 
+const SERVER = 'nats-server';
+
 const GIVEN = `delegations:
   - { to: desk, command: /tool/notes }
   - { to: clerk/*, command: /desk/open }
@@ -55,7 +57,7 @@ test('a server takes the broker’s configuration, which has a user for each nod
   const roster = JSON.parse(readFileSync(join(at.path, 'keys/realm.json'), 'utf8'));
   for (const { did } of roster.nodes) expect(text).toContain(`# ${did}\n`);
   expect(text).not.toMatch(/\bS[A-Z2-7]{57}\b/); // an nkey's seed
-  const { status, stderr } = spawnSync('nats-server', ['-t', '-c', 'nats.conf'], { cwd: at.path, encoding: 'utf8' });
+  const { status, stderr } = spawnSync(SERVER, ['-t', '-c', 'nats.conf'], { cwd: at.path, encoding: 'utf8' });
   expect({ status, stderr }).toMatchObject({ status: 0 });
 });
 

@@ -1,5 +1,6 @@
 /** Delegations of a swarm file: what agents may do under them, in one node and in several. */
-import { readFileSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { type Desk, ended } from '../command.fixture.ts';
@@ -55,6 +56,59 @@ test('a delegation to somebody who is not in the file runs nothing', () => {
   const { status, stderr } = up(at);
   expect(status).toBe(2);
   expect(stderr).toMatch(/document\.unknown_name: .*"dusk"[\s\S]*did you mean desk\?/);
+});
+
+test('a delegation of what nobody could do runs nothing, with what was probably meant', () => {
+  using at = withDelegations(GIVEN.replace('/tool/notes', '/tool/note'));
+  const { status, stderr } = up(at);
+  expect(status).toBe(2);
+  expect(stderr).toMatch(
+    /ringmesh: swarm\.delegation_unusable: swarm\.yaml:\d+: .*\/tool\/note; did you mean \/tool\/notes\/add\?/,
+  );
+});
+
+const PROGRAM = `
+import { readFileSync } from 'node:fs';
+import { configure, openSwarm, Operator, parseSwarm } from 'ringmesh';
+import { systemClock, systemRandom, thisProcess } from 'ringmesh/runtime';
+const alive = setInterval(() => undefined, 60_000);
+const file = parseSwarm(readFileSync('swarm.yaml', 'utf8'), { file: 'swarm.yaml', cwd: process.cwd() });
+const configuration = configure(file.value, { anchor: 'anchors' }, { env: {}, cwd: process.cwd(), home: '/nobody' });
+const ports = { clock: systemClock, random: systemRandom, identity: thisProcess(), searchPath: undefined };
+const told = [];
+const more = { execArgv: process.execArgv, onStep: ({ step, state, detail }) => told.push([step, state, detail]), printed: () => undefined };
+const swarm = await openSwarm(file.value, configuration, { ...ports, ...more }, new AbortController().signal);
+const answers = await swarm.begin(() => undefined);
+const [root] = swarm.authority.delegations.to(swarm.authority.didOf('clerk/1'));
+const operator = Operator.ofRealm(configuration.keys.value, ports);
+const taken = root === undefined ? { ok: false } : swarm.authority.revoke(operator.revocation(root, 'no longer'));
+await swarm.stop(1_000);
+clearInterval(alive);
+const fold = told.find(([step, state]) => step === 'fold' && state === 'started')[2];
+console.log(JSON.stringify({ answer: answers[0].outcome.value, taken: taken.ok, fold, place: swarm.place }));
+`;
+
+test('a program opens the swarm by public names; what the operator takes back there, no start gives again', () => {
+  using at = withDelegations();
+  writeFileSync(join(at.path, 'program.mjs'), PROGRAM);
+  const run = () => {
+    const args = ['--conditions=source', 'program.mjs'];
+    const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: at.path, encoding: 'utf8' });
+    expect(stderr).toBe('tools closed\n');
+    return JSON.parse(stdout);
+  };
+  expect(run()).toEqual({
+    answer: { type: 'ok', code: '', said: 'ann 30 t0ken' },
+    taken: true,
+    fold: '2 agents endorsed, 2 delegated, 2 of them now, quorum 1 of 1 operator',
+    place: { log: join(at.path, '.ringmesh/office'), anchors: join(at.path, 'anchors') },
+  });
+  expect(run()).toMatchObject({
+    answer: { type: 'denied', code: 'delegation.none' },
+    taken: false,
+    fold: '2 agents endorsed, 1 delegated, 1 ended, quorum 1 of 1 operator',
+  });
+  expect(granted(at)).toBe(2);
 });
 
 test('in several nodes each reads the roots beside its own keys, and needs no operator’s key', async () => {

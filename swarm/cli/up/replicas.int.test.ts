@@ -25,6 +25,7 @@ test('replicas claim slots, each with a log of its own; a slot whose process was
   expect(await slotOf(second)).toBe('back-2');
   expect((await ended(start('back'))).stderr).toMatch(/ringmesh: realm\.slots_taken: .*back-1 to back-2/);
   expect((await ended(start('back-2'))).stderr).toMatch(/ringmesh: realm\.slots_taken: /);
+  expect((await ended(start('front'))).stderr).toMatch(/ringmesh: realm\.slots_taken: .*one of front/);
   expect(await lineOf(second, 'answer   clerk/2.visit')).toContain('"said":"ann 30 t0ken"');
 
   first.kill('SIGKILL');
@@ -52,7 +53,7 @@ test('replicas claim slots, each with a log of its own; a slot whose process was
   expect((await ended(start('back'))).stderr).toMatch(/ringmesh: realm\.no_keys: .*back-1 to back-2/);
 });
 
-test('an agent that the realm does not know runs nowhere', async () => {
+test('an agent that the realm does not know, or knows elsewhere, runs nowhere', async () => {
   using at = project((text) => text.replace('until: answered', 'until: stopped'));
   const front = at.start(['up', 'swarm.yaml', '--only', 'front', '--broker', 'spawn'], AS_SOURCE);
   await lineOf(front, 'ready');
@@ -65,4 +66,14 @@ test('an agent that the realm does not know runs nowhere', async () => {
     AS_SOURCE,
   );
   expect(stderr).toMatch(/ringmesh: realm\.outdated: .*clerk\/2/);
+  using moved = project((text) =>
+    text
+      .replace('front: { agents: [desk]', 'front: { agents: [clerk/*]')
+      .replace('back: { agents: [clerk/*]', 'back: { agents: [desk]'),
+  );
+  const elsewhere = moved.run(
+    ['up', 'swarm.yaml', '--only', 'back', '--broker', '127.0.0.1:1', '--keys', keys],
+    AS_SOURCE,
+  );
+  expect(elsewhere.stderr).toMatch(/ringmesh: realm\.outdated: expected clerk\/1 at front, found it at back/);
 });
