@@ -14,10 +14,10 @@ import { contextOf, decide, refuse, weigh } from './decide.ts';
 const REQUESTS = 12;
 
 /** Runs `check` with a random generator per run; seeds that make a rule which never matches are skipped. */
-function forAll(check: (random: Random) => void): void {
+function forAll(check: (random: Random) => void, numRuns = 250): void {
   fc.assert(
     fc.property(fc.nat(), (seed) => check(seededRandom(seed))),
-    { numRuns: 250 },
+    { numRuns },
   );
 }
 
@@ -132,7 +132,7 @@ describe('properties', () => {
     let compared = 0;
     forAll((random) => {
       compared += knowsLess(random);
-    });
+    }, 600); // few seeds give rules that allow something although less is known
     expect(compared).toBeGreaterThan(100);
   });
 
