@@ -70,12 +70,22 @@ describe.skipIf(missing !== undefined)(`a machine with Node and npm alone${becau
     });
   });
 
-  test('the packed package, installed in an empty project, makes a swarm that runs', async () => {
+  test('the packed package, installed in an empty project, runs the README’s agent, and makes projects that run', async () => {
+    const blocks = readFileSync('README.md', 'utf8').matchAll(/^```(?:ts|yaml)\n(?:\/\/|#) ([\w.-]+)\n(.*?)^```$/gms);
+    const files = [...blocks].map(([, name = '', text = '']) => ({ content: text, target: `/home/node/user/${name}` }));
+    expect(files.map(({ target }) => target)).toContain('/home/node/user/swarm.yaml');
+    await sh('mkdir ../user && cd ../user && npm init --yes >/dev/null');
+    await machine.copyContentToContainer(files);
+    await machine.exec(['chown', '-R', 'node:node', '/home/node/user']);
+
     const { exitCode, stdout, stderr } = await sh(`
-      npm pack --silent --pack-destination /tmp && mkdir ../user && cd ../user && npm init --yes >/dev/null &&
-      npm install --silent /tmp/ringmesh-${version}.tgz && npx ringmesh init shop >/dev/null && cd shop && npm start --silent`);
+      npm pack --silent --pack-destination /tmp && cd ../user &&
+      npm install --silent /tmp/ringmesh-${version}.tgz && npx ringmesh up swarm.yaml &&
+      npx ringmesh init shop >/dev/null && cd shop && npm start --silent`);
 
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
+    expect(stdout).toMatch(/^answer +greeter\.greet \{"text":"Hello, world\. You are number 1\."\}$/m);
+    expect(stdout).toMatch(/^verified +yes: /m);
     expect(stdout).toContain('A1: 250 cents, priced 1 so far\n');
   });
 });

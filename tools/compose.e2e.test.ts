@@ -13,7 +13,7 @@ import { missingEngine } from './engine.ts';
 
 const missing = missingEngine();
 const PROJECT = 'ringmesh-e2e';
-const PACKAGES = 240;
+const PACKAGES = 180;
 const RESEARCHERS = 3;
 
 type Ended = { readonly code: number; readonly stdout: string; readonly stderr: string };
@@ -188,7 +188,10 @@ describe.skipIf(missing !== undefined)(`the audit as containers${missing ? ` (sk
   const inspect = async (name: string): Promise<Inspected> => JSON.parse((await docker('inspect', of(name))).stdout)[0];
   const docker = (...args: readonly string[]): Promise<Ended> => run('docker', args);
   const tried = (...args: readonly string[]): Promise<Ended> =>
-    run('docker', ['compose', '-p', PROJECT, '-f', 'compose/compose.yaml', '-f', 'compose/e2e.yaml', ...args], env);
+    run('docker', ['compose', '-p', PROJECT, '-f', 'compose/compose.yaml', '-f', 'compose/e2e.yaml', ...args], {
+      ...env,
+      AUDIT_RATE: '30',
+    });
   const compose = async (...args: readonly string[]): Promise<void> => {
     const { code, stderr } = await tried(...args);
     if (code !== 0) throw new Error(`compose ${args[0]}: ${stderr}`);
