@@ -140,8 +140,15 @@ function checkHead(parts: Parts, at: Millis, view: NodeView, carriedFrom?: NodeT
   if (carriedFrom !== undefined && carriedFrom !== (session?.peerToken ?? nodeToken(nodeDid(key)))) {
     return refuse('envelope.wrong_carrier', 'expected the carrier and the head to name one sender');
   }
-  if (head.issued > at + SKEW_MS) return refuse('envelope.future', `expected to be issued before ${at}`);
-  if (at > head.expires) return refuse('envelope.expired', `expected to last until ${at}`);
+  if (head.issued > at + SKEW_MS) {
+    return refuse('envelope.future', `expected to be issued before ${at}, found ${head.issued - at} ms after`);
+  }
+  if (at > head.expires) {
+    return refuse(
+      'envelope.expired',
+      `expected to last until ${at}, found to have ended ${at - head.expires} ms before`,
+    );
+  }
   if (head.expires < head.issued || head.expires - head.issued > FRESH_MS_MAX) {
     return refuse('envelope.too_long', `expected a window of at most ${FRESH_MS_MAX} ms`);
   }

@@ -7,10 +7,10 @@ import type { Did } from '../runtime/codec/did.ts';
 import type { KeyPair } from '../runtime/codec/ed25519.ts';
 import { assert } from '../runtime/core/assert.ts';
 import type { Millis } from '../runtime/core/brand.ts';
-import { err, ok, type Refusal, type Result } from '../runtime/core/result.ts';
+import { err, ok, type Result } from '../runtime/core/result.ts';
 import { bytes, didKey, millis } from './fields.ts';
 import { EPOCH_BYTES } from './head.ts';
-import { type Beat, checkTold, readBeat } from './heartbeat.ts';
+import { type Beat, type BeatRefusal, checkTold, readBeat } from './heartbeat.ts';
 import { claimedType, readStatement, writeStatement } from './statement.ts';
 import { object, oneOf } from './strict-json.ts';
 import type { NodeToken } from './subject.ts';
@@ -48,7 +48,7 @@ export function writeDeath(death: Death, pair: KeyPair): Uint8Array {
 export type Told = { readonly type: 'beat'; readonly beat: Beat } | { readonly type: 'death'; readonly death: Death };
 
 /** The heartbeat or death notice in `bytes`, which the carrier says came from `carriedFrom`. */
-export function readTold(bytes: Uint8Array, at: Millis, carriedFrom: NodeToken): Result<Told, Refusal> {
+export function readTold(bytes: Uint8Array, at: Millis, carriedFrom: NodeToken): Result<Told, BeatRefusal> {
   if (claimedType(bytes) !== DEATH.domain) {
     const beat = readBeat(bytes, at, carriedFrom);
     return beat.ok ? ok({ type: 'beat', beat: beat.value }) : beat;

@@ -10,7 +10,16 @@ const realm = unwrap(parseRealm('acme'), 'a realm');
 const node = didOf(generateKeyPair(seededRandom('discovery')));
 const self = nodeToken(node);
 const card: NodeCard = { node, self, realm, version: '0.1.0', epoch: 'AAAAAAAAAAA', started: NOW };
-const load = { agents: 2, names: ['ask', 'quote'], mailbox: 3, turn: 40, asks: 5, refused: 1 };
+const load = {
+  agents: 2,
+  names: ['ask', 'quote'],
+  mailbox: 3,
+  turn: 40,
+  asks: 5,
+  refused: 1,
+  now: NOW,
+  clocksApart: 0,
+};
 
 test('each answer says who, where, in which life and with how many agents', () => {
   const metadata = { agents: '2', epoch: card.epoch, node, protocol: 'iatp-mesh/1', realm };
@@ -25,7 +34,9 @@ test('each answer says who, where, in which life and with how many agents', () =
   });
   expect(discoveryAnswer('STATS', card, load)).toMatchObject({
     ...service,
-    endpoints: [{ data: { agents: 2, mailbox: 3, turn_ms: 40 }, num_requests: 5, num_errors: 1 }],
+    endpoints: [
+      { data: { agents: 2, mailbox: 3, turn_ms: 40, now: NOW, clocks_apart: 0 }, num_requests: 5, num_errors: 1 },
+    ],
     started: '2023-11-14T22:13:20.000Z',
     type: 'io.nats.micro.v1.stats_response',
   });

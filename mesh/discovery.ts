@@ -34,6 +34,9 @@ export type NodeLoad = {
   /** Since the start: requests that arrived, and how many of them were refused. */
   readonly asks: number;
   readonly refused: number;
+  /** Its clock, and how many other nodes' clocks are more than 2 s from it. */
+  readonly now: Millis;
+  readonly clocksApart: number;
 };
 
 /** The answer to one verb: data for JSON. */
@@ -60,7 +63,13 @@ export function discoveryAnswer(verb: Verb, card: NodeCard, load: NodeLoad): obj
     case 'STATS': {
       const counts = { num_requests: load.asks, num_errors: load.refused, last_error: '' };
       const times = { processing_time: 0, average_processing_time: 0 };
-      const data = { agents: load.agents, mailbox: load.mailbox, turn_ms: load.turn };
+      const data = {
+        agents: load.agents,
+        mailbox: load.mailbox,
+        turn_ms: load.turn,
+        now: load.now,
+        clocks_apart: load.clocksApart,
+      };
       const endpoints = [{ ...endpoint, ...counts, ...times, data }];
       return { ...service, endpoints, started: rfc3339(started), type: 'io.nats.micro.v1.stats_response' };
     }

@@ -4,7 +4,7 @@ import { parseDid } from '../runtime/codec/did.ts';
 import type { JsonValue } from '../runtime/codec/json.ts';
 import { unwrap } from '../runtime/core/result.ts';
 import type { Death } from './death.ts';
-import { VITAL_EVENT_TYPES, type VitalEvents, vitalEvent } from './heartbeat-events.ts';
+import { clockEvent, VITAL_EVENT_TYPES, type VitalEvents, vitalEvent } from './heartbeat-events.ts';
 import type { PeerNews } from './heartbeat-peers.ts';
 import { nodeToken } from './subject.ts';
 import { NOW } from './world.fixture.ts';
@@ -34,4 +34,11 @@ test('whoever saw it himself names nobody; that a life began is not recorded her
   expect(vitalEvent({ type: 'refuted', node, epoch })?.event.payload).toMatchObject({ value: { after: 'suspicion' } });
   expect(vitalEvent({ type: 'joined', node, epoch })).toBeUndefined();
   expect(Object.keys(golden)).toEqual(VITAL_EVENT_TYPES);
+});
+
+test('that a clock differs is recorded as its golden sample is', () => {
+  const sample = golden['peer.clock_differs'][1];
+  const { stream, event } = clockEvent(sample);
+  expect(stream).toBe(`peer/${nodeToken(node)}`);
+  expect(event).toEqual({ type: 'peer.clock_differs', payload: { type: 'json', value: sample } });
 });

@@ -7,6 +7,7 @@ import type { JsonValue } from '../runtime/codec/json.ts';
 import { parseEventType, parseStreamId } from '../runtime/codec/record.ts';
 import { unwrap } from '../runtime/core/result.ts';
 import type { Death } from './death.ts';
+import type { ClockNews } from './heartbeat-clocks.ts';
 import type { PeerNews } from './heartbeat-peers.ts';
 import { type LinkEvent, PREFIX } from './link/link-events.ts';
 import { nodeToken } from './subject.ts';
@@ -19,11 +20,18 @@ export type VitalEvents = {
   readonly 'peer.suspected': Life & { readonly by: Did | null; readonly cause: Death['cause'] };
   /** It is taken for dead. `replaced` and `left` are final. */
   readonly 'peer.died': Life & { readonly why: 'silent' | 'accused' | 'replaced' | 'left' };
+  /** Its clock has come to differ from this node's by more than 2 s, by so many ms; or does no longer. */
+  readonly 'peer.clock_differs': Life & { readonly aheadMs: number; readonly differs: boolean };
   /** The same life goes on. */
   readonly 'peer.returned': Life & { readonly after: 'suspicion' | 'death' };
 };
 
-export const VITAL_EVENT_TYPES: readonly (keyof VitalEvents)[] = ['peer.suspected', 'peer.died', 'peer.returned'];
+export const VITAL_EVENT_TYPES: readonly (keyof VitalEvents)[] = [
+  'peer.suspected',
+  'peer.died',
+  'peer.returned',
+  'peer.clock_differs',
+];
 
 /** The event that tells of a change, if it is one to be kept; `notice`: what has brought it about. */
 export function vitalEvent(news: PeerNews, notice?: Death): LinkEvent | undefined {
@@ -40,6 +48,11 @@ export function vitalEvent(news: PeerNews, notice?: Death): LinkEvent | undefine
     case 'returned':
       return event('peer.returned', { node, epoch, after: 'death' });
   }
+}
+
+/** The event that tells of a clock. */
+export function clockEvent({ node, epoch, aheadMs, differs }: ClockNews): LinkEvent {
+  return event('peer.clock_differs', { node, epoch, aheadMs, differs });
 }
 
 function event<T extends keyof VitalEvents>(type: T, payload: VitalEvents[T]): LinkEvent {

@@ -73,12 +73,17 @@ export function writeBeat(beat: Beat, pair: KeyPair): Uint8Array {
 }
 
 /** The heartbeat in `bytes`, which the carrier says came from `carriedFrom` (E1, E2). */
-export function readBeat(bytes: Uint8Array, at: Millis, carriedFrom: NodeToken): Result<Beat, Refusal> {
+export function readBeat(bytes: Uint8Array, at: Millis, carriedFrom: NodeToken): Result<Beat, BeatRefusal> {
   const read = readStatement(bytes, BEAT);
   if (!read.ok) return read;
   const told = checkTold(read.value, read.value.value.node, at, carriedFrom);
-  return told.ok ? ok(read.value.value) : told;
+  if (told.ok) return ok(read.value.value);
+  const isOfOtherTime = told.error.code === 'beat.future' || told.error.code === 'beat.stale';
+  return err({ ...told.error, ...(isOfOtherTime ? { beat: read.value.value } : {}) });
 }
+
+/** `beat`: one that its node has signed, and that is only not of now. */
+export type BeatRefusal = Refusal & { readonly beat?: Beat };
 
 /** What holds for everything that a node says to all (E1, E2). */
 export function checkTold(
@@ -93,9 +98,13 @@ export function checkTold(
   if (nodeToken(by) !== carriedFrom) {
     return err({ code: 'beat.wrong_carrier', message: `expected the carrier to name ${by} as the sender` });
   }
-  if (value.at > at + SKEW_MS) return err({ code: 'beat.future', message: `expected it to be said before ${at}` });
+  if (value.at > at + SKEW_MS) {
+    const message = `expected it to be said before ${at}, found ${value.at - at} ms after`;
+    return err({ code: 'beat.future', message });
+  }
   if (at - value.at > FRESH_MS_MAX) {
-    return err({ code: 'beat.stale', message: `expected it to be said within ${FRESH_MS_MAX} ms of ${at}` });
+    const message = `expected it to be said within ${FRESH_MS_MAX} ms of ${at}, found ${at - value.at} ms before`;
+    return err({ code: 'beat.stale', message });
   }
   return ok(true);
 }

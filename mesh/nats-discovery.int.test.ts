@@ -38,6 +38,8 @@ async function openNodes(url: string): Promise<readonly NatsTransport[]> {
       turn: 20,
       asks: 7,
       refused: 2,
+      now: systemClock.now(),
+      clocksApart: 0,
     }));
     await transport.flush(soon());
     transports.push(transport);

@@ -164,7 +164,10 @@ export class MeshNode implements AsyncDisposable {
     link.host(agents.speaking.map(wireName));
     const epoch = toBase64url(sealing.epoch);
     const card = { ...own, node: realm.did, version: version(), epoch, started: clock.now() };
-    answerDiscovery(transport.link, card, () => ({ ...loadNow(), names: agents.living, ...served }));
+    answerDiscovery(transport.link, card, () => ({
+      ...{ ...loadNow(), names: agents.living, ...served },
+      ...{ now: clock.now(), clocksApart: signs.differentClocks.size },
+    }));
     postbox?.start();
     return new MeshNode(agents, { link, signs, orders, postbox, transport });
 
@@ -174,6 +177,7 @@ export class MeshNode implements AsyncDisposable {
       const letters = new Letters({
         ...{ mailbox, realm, node: sealing, identities, contractOf, directory, receiver, log, clock, random },
         checks: every,
+        chains: asked?.chains,
       });
       const isHeard = (agent: string): boolean => link.find(wireName(agent)) !== undefined;
       return new Postbox({ letters, remote: elsewhere, isHeard, clock, awayMs: parts.awayMs });

@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer';
 import { expect, test } from 'vitest';
 import { writeDeath } from '../../mesh/death.ts';
 import type { Epoch } from '../../mesh/head.ts';
-import { writeBeat } from '../../mesh/heartbeat.ts';
+import { type Beat, writeBeat } from '../../mesh/heartbeat.ts';
 import { Net } from '../../mesh/link/net.fixture.ts';
 import { nodeDid, type SealingNode } from '../../mesh/message.ts';
 import type { RevocationHead } from '../../mesh/revocation/revocations.ts';
@@ -12,11 +12,14 @@ import type { Transport } from '../../mesh/transport.ts';
 import type { Did } from '../../runtime/codec/did.ts';
 import { generateKeyPair } from '../../runtime/codec/ed25519.ts';
 import type { JsonValue } from '../../runtime/codec/json.ts';
+import type { Millis } from '../../runtime/core/brand.ts';
 import { toBase64url } from '../../runtime/core/bytes.ts';
 import type { EventLog } from '../../runtime/log/event-log.ts';
 import { MemoryWorld } from '../../runtime/log/memory-log.ts';
 import { soundEventsOf } from '../../runtime/log/sound-events.fixture.ts';
 import { NO_REVOCATIONS, VitalSigns } from './vital-signs.ts';
+
+const digest = NO_REVOCATIONS.head().digest;
 
 type Life = { readonly signs: VitalSigns; readonly log: EventLog; readonly transport: Transport };
 
@@ -270,3 +273,38 @@ test('a node that cannot record ends', async () => {
   const failed = a.signs.failed.catch((error: unknown) => error);
   expect(await net.outcome(failed)).toBeInstanceOf(Error);
 });
+
+test.each([
+  ['ahead', 3_000, 1, 'beat.future'],
+  ['behind', -40_000, 3, 'beat.stale'],
+] as const)(
+  'a node whose clock is %s is named, though its heartbeats are refused (H5)',
+  async (_what, ahead, needed, code) => {
+    const { net, a, b } = await three('clocks');
+    const { node, did } = b;
+    await b.die();
+    for (let n = 0; n < 3; n++) {
+      const beat: Beat = {
+        agents: 1,
+        at: (net.clock.now() + ahead) as Millis,
+        epoch: toBase64url(node.epoch),
+        every: 5_000,
+        head: { origin: digest, root: digest, size: 1 },
+        mailbox: 0,
+        node: did,
+        number: 1_000 + n,
+        phase: 'up',
+        revocations: NO_REVOCATIONS.head(),
+        turn: 0,
+      };
+      a.signs.hear(writeBeat(beat, node.pair), nodeToken(did));
+      expect(a.signs.differentClocks.has(did)).toBe(n + 1 >= needed);
+      await net.pass(50);
+    }
+    expect(a.signs.refused).toEqual({ [code]: 3 });
+    expect(a.recorded.filter((told) => told.startsWith('peer.clock_differs'))).toHaveLength(1);
+    // The broker can hold back or say again; it cannot sign.
+    a.signs.hear(new Uint8Array(10), nodeToken(did));
+    expect(a.signs.differentClocks.size).toBe(1);
+  },
+);

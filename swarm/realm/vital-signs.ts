@@ -6,10 +6,12 @@
  * H2. Only nodes of the realm are listened to, each at a bounded rate, and nobody's word kills a node whose heart beats.
  * H3. What changes is on record before anybody is told of it. A node that has returned meanwhile is not given up.
  * H4. A life that was replaced at once by a younger one is no loss: the agents go on there, over the same log.
+ * H5. Whose clock is more than 2 s from this one's is named, on record, even if nothing else that he says is of now.
  */
 import { type Death, readTold, writeDeath } from '../../mesh/death.ts';
 import { BEAT_EVERY_MS, type Beat, writeBeat } from '../../mesh/heartbeat.ts';
-import { vitalEvent } from '../../mesh/heartbeat-events.ts';
+import { Clocks } from '../../mesh/heartbeat-clocks.ts';
+import { clockEvent, vitalEvent } from '../../mesh/heartbeat-events.ts';
 import { type PeerNews, Peers } from '../../mesh/heartbeat-peers.ts';
 import { OwnHead } from '../../mesh/link/log-heads.ts';
 import { Recorder } from '../../mesh/link/recorder.ts';
@@ -66,6 +68,7 @@ export class VitalSigns {
   readonly #everyMs: number;
   readonly #members: ReadonlySet<NodeToken>;
   readonly #peers: Peers;
+  readonly #clocks = new Clocks();
   readonly #head: OwnHead;
   readonly #recorder: Recorder;
   readonly #refused = new Tally<'anybody'>();
@@ -98,6 +101,11 @@ export class VitalSigns {
   /** What was not listened to, by code. */
   get refused(): Counts {
     return this.#refused.of('anybody');
+  }
+
+  /** Nodes whose clocks differ by more than 2 s, and how far each is ahead, in milliseconds (H5). */
+  get differentClocks(): ReadonlyMap<Did, number> {
+    return this.#clocks.different;
   }
 
   /** Whether this node's end is told here, and nowhere else (H1). */
@@ -166,17 +174,29 @@ export class VitalSigns {
     if (!this.#members.has(from)) return 'beat.wrong_carrier';
     if (!this.#rate.take(from, at)) return 'quota.exceeded';
     const told = readTold(bytes, at, from);
-    if (!told.ok) return told.error.code;
+    if (!told.ok) {
+      if (told.error.beat !== undefined) this.#compare(told.error.beat, at);
+      return told.error.code;
+    }
     return told.value.type === 'death' ? this.#hearDeath(told.value.death, at) : this.#hearBeat(told.value.beat, at);
   }
 
   #hearBeat(beat: Beat, at: Millis): string | undefined {
     const { clock, revocations } = this.#parts;
+    this.#compare(beat, at);
     const heard = this.#peers.hear(beat, clock.monotonicMs());
     if (!heard.ok) return heard.error.code;
     revocations.beat(beat.node, beat.revocations, at);
     this.#act(heard.value);
     return undefined;
+  }
+
+  /** H5. */
+  #compare(beat: Beat, at: Millis): void {
+    const news = this.#clocks.hear(beat, at);
+    if (news === undefined) return;
+    const record = (): Promise<void> => this.#recorder.record([clockEvent(news)]);
+    this.#acting = this.#acting.then(record).catch((error: unknown) => this.#failed.reject(error));
   }
 
   #hearDeath(death: Death, at: Millis): string | undefined {

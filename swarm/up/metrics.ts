@@ -5,6 +5,7 @@
  * RECORDS_PER_LOOK events each time, so that a scraper cannot stop the node: after a long silence they catch up over a few
  * scrapes, and `ringmesh_log_unread_events` tells how far they are behind.
  */
+import type { VitalEvents } from '../../mesh/heartbeat-events.ts';
 import type { AgentNode } from '../../runtime/actor/node.ts';
 import { ACTION_EVENTS, type ActionSettled } from '../../runtime/kernel/action-events.ts';
 import type { EventLog } from '../../runtime/log/event-log.ts';
@@ -25,6 +26,8 @@ export class Metrics {
   readonly #swarm: Watched;
   #next: number;
   readonly #verdicts = { allow: 0, escalate: 0, deny: 0 };
+  /** How far the clocks of nodes are ahead, where they differ; in seconds, by node. */
+  readonly #clocks = new Map<string, number>();
   readonly #attempts = { ok: 0, failed: 0, unknown: 0 };
 
   constructor(swarm: Watched) {
@@ -68,6 +71,12 @@ export class Metrics {
         'Attempts that ended, by what became of them.',
         labelled('status', this.#attempts),
       ),
+      family(
+        'ringmesh_peer_clock_ahead_seconds',
+        'gauge',
+        'How far the clock of another node is ahead of this one, if by more than 2 s.',
+        [...this.#clocks].map(([node, seconds]) => [{ node }, seconds]),
+      ),
     ].join('');
   }
 
@@ -79,6 +88,10 @@ export class Metrics {
       else if (record.type === ACTION_EVENTS.refusedMany) {
         const { counts } = jsonOf(record, log) as { readonly counts: { readonly [code: string]: number } };
         for (const count of Object.values(counts)) this.#verdicts.deny += count;
+      } else if (record.type === 'peer.clock_differs') {
+        const { node, aheadMs, differs } = jsonOf(record, log) as unknown as VitalEvents['peer.clock_differs'];
+        if (differs) this.#clocks.set(node, aheadMs / 1000);
+        else this.#clocks.delete(node);
       } else if (record.type === ACTION_EVENTS.settled) {
         this.#attempts[(jsonOf(record, log) as unknown as ActionSettled).status]++;
       }

@@ -1,14 +1,21 @@
 import { describe, expect, test } from 'vitest';
+import { clockEvent } from '../../../mesh/heartbeat-events.ts';
+import { Recorder } from '../../../mesh/link/recorder.ts';
 import { parseDid } from '../../../runtime/codec/did.ts';
+import { formatDidKey } from '../../../runtime/codec/did-key.ts';
 import { sha256 } from '../../../runtime/codec/digest.ts';
+import { generateKeyPair } from '../../../runtime/codec/ed25519.ts';
+import { encodeRecord } from '../../../runtime/codec/record.ts';
 import { utf8 } from '../../../runtime/core/bytes.ts';
 import { CodedError } from '../../../runtime/core/errors.ts';
 import { unwrap } from '../../../runtime/core/result.ts';
+import { ManualClock, seededRandom } from '../../../runtime/core/simulation.ts';
+import { MemoryWorld } from '../../../runtime/log/memory-log.ts';
 import { addressOf, parseInfo } from './broker-state.ts';
-import { looked } from './check.ts';
+import { type Check, looked } from './check.ts';
 import { judgeIsolation } from './isolation.ts';
 import { judgeKeys } from './key-state.ts';
-import { judgeLog, type LogSeen } from './log-state.ts';
+import { judgeClocks, judgeLog, type LogSeen } from './log-state.ts';
 import { type ClockSeen, type DiskSeen, judgeClock, judgeDisk, judgeEngine, judgeNode } from './machine.ts';
 
 const MIB = 1024 * 1024;
@@ -166,4 +173,20 @@ test('a look that cannot be taken is a failed check, with its code to look up', 
   expect(checks).toEqual([
     { name: 'keys', status: 'fail', found: 'expected keys', remedy: 'ringmesh explain key.not_found' },
   ]);
+});
+
+test('clocks of other nodes that differ are warned of, by what was recorded last', async () => {
+  const clock = new ManualClock();
+  const random = seededRandom('doctor clocks');
+  const { log } = await new MemoryWorld(random).open(clock);
+  const node = formatDidKey(generateKeyPair(random).publicKey);
+  const recorder = new Recorder({ log, clock, random });
+  const tell = async (aheadMs: number, differs: boolean): Promise<readonly Check[]> => {
+    await recorder.record([clockEvent({ node, epoch: 'AAECAwQFBgc', aheadMs, differs })]);
+    return judgeClocks([...log.read()].map((record) => encodeRecord(record)));
+  };
+  expect(await tell(3_100, true)).toMatchObject([
+    { status: 'warn', found: expect.stringContaining(`${node} was last 3.1 s ahead`) },
+  ]);
+  expect(await tell(-4, false)).toEqual([]);
 });

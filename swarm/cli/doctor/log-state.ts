@@ -1,6 +1,8 @@
 /** What a log and its anchor say before anybody appends: fsck level 0. `log verify` looks at everything. */
+import type { VitalEvents } from '../../../mesh/heartbeat-events.ts';
 import type { Checkpoint } from '../../../runtime/codec/checkpoint.ts';
 import type { Digest } from '../../../runtime/codec/digest.ts';
+import { decodeRecord } from '../../../runtime/codec/record.ts';
 import { CodedError, hasCode, messageOf } from '../../../runtime/core/errors.ts';
 import { contradiction, fileAnchor } from '../../../runtime/log/anchor.ts';
 import { openStoreForReading } from '../../../runtime/log/log-directory.ts';
@@ -36,12 +38,38 @@ export async function lookAtLog(
     const { size } = tree;
     const seen = { origin: store.origin, size, rootAt: (at: number) => tree.root(at), signed: signed?.size, anchored };
     const { wallMs } = store.head();
-    return { checks: judgeLog({ ...seen, place: anchor.place }), ...(size === 0 ? {} : { lastEventMs: wallMs }) };
+    const clocks = judgeClocks(store.records(Math.max(0, size - RECORDS_LOOKED_AT), size));
+    return {
+      checks: [...judgeLog({ ...seen, place: anchor.place }), ...clocks],
+      ...(size === 0 ? {} : { lastEventMs: wallMs }),
+    };
   } catch (error) {
     if (!hasCode(error)) throw error;
     return { checks: [fail('log tail', `${error.code}: ${messageOf(error)}`, `ringmesh explain ${error.code}`)] };
   }
 }
+
+/** Nodes whose clocks differ from that of the log's node, by what it recorded last of each. */
+export function judgeClocks(records: Iterable<Uint8Array>): readonly Check[] {
+  const ahead = new Map<string, number>();
+  for (const bytes of records) {
+    const record = decodeRecord(bytes);
+    if (!record.ok || record.value.type !== 'peer.clock_differs' || record.value.payload.type !== 'json') continue;
+    const { node, aheadMs, differs } = record.value.payload.value as unknown as VitalEvents['peer.clock_differs'];
+    if (differs) ahead.set(node, aheadMs);
+    else ahead.delete(node);
+  }
+  return [...ahead].map(([node, ms]) =>
+    warn(
+      'peer clocks',
+      `the clock of ${node} was last ${ms / 1000} s ahead of this node’s`,
+      'keep both in time, as NTP does: envelopes across 2 s are refused',
+    ),
+  );
+}
+
+/** As many as a few hours have. */
+const RECORDS_LOOKED_AT = 20_000;
 
 export function judgeLog(seen: LogSeen): readonly Check[] {
   const { origin, size } = seen;

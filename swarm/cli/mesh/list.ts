@@ -3,6 +3,7 @@
  * every node of the realm could say it in another's name: it is for people who look, and no proof of anything.
  */
 import { z } from 'zod';
+import { SKEW_MS } from '../../../mesh/limits.ts';
 import { askDiscovery } from '../../../mesh/nats-discovery.ts';
 import { NatsLink } from '../../../mesh/nats-link.ts';
 import { nodeToken } from '../../../mesh/subject.ts';
@@ -27,10 +28,16 @@ export async function listNodes(shell: Shell, { server, realmFolder, wait, json 
   using interrupts = catchInterrupts();
   const { signal } = interrupts;
   await using link = await NatsLink.open({ ...ports, servers: [server], name: 'ringmesh mesh ls', login }, signal);
-  const isEnough = (answers: readonly unknown[]): boolean =>
-    answers.length >= 2 * roster.nodes.length && nodesIn(answers, roster).nodes.every(({ isUp }) => isUp);
+  const heardAt: number[] = []; // when each answer came, on this machine's clock
+  const isEnough = (answers: readonly unknown[]): boolean => {
+    while (heardAt.length < answers.length) heardAt.push(systemClock.now());
+    return (
+      answers.length >= 2 * roster.nodes.length && nodesIn(answers, roster, heardAt).nodes.every(({ isUp }) => isUp)
+    );
+  };
   const answers = await askDiscovery(link, ['INFO', 'STATS'], { ...ports, limitMs, isEnough }, signal);
-  const { nodes, strangers } = nodesIn(answers, roster);
+  const { nodes, strangers } = nodesIn(answers, roster, heardAt);
+  for (const warning of nodes.flatMap(clockWarnings)) await shell.notes.write(`ringmesh: ${warning}\n`);
   if (strangers > 0) {
     await shell.notes.write(
       `ringmesh: ${strangers} answers were no node’s of the realm, or a second one in its name\n`,
@@ -58,6 +65,10 @@ type Listed = {
   readonly turnMs?: number;
   readonly asks?: number;
   readonly refused?: number;
+  /** How far its clock is ahead of this machine's, in ms; less, by as long as its answer took. */
+  readonly clockAheadMs?: number;
+  /** Nodes whose clocks are more than 2 s from its own, by their heartbeats. */
+  readonly clocksApart?: number;
 };
 
 const COLUMNS = [
@@ -90,7 +101,8 @@ const Stats = Service.extend({
   endpoints: z.tuple([
     z.object({
       ...{ num_requests: count, num_errors: count },
-      data: z.object({ mailbox: count, turn_ms: count }),
+      // What a node of an older version does not say is taken for no difference.
+      data: z.object({ mailbox: count, turn_ms: count, now: count.optional(), clocks_apart: count.default(0) }),
     }),
   ]),
 });
@@ -99,13 +111,18 @@ const Stats = Service.extend({
 function nodesIn(
   answers: readonly unknown[],
   { nodes }: RealmRoster,
+  heardAt: readonly number[],
 ): { readonly nodes: readonly Listed[]; readonly strangers: number } {
   const infos = new Map<string, z.infer<typeof Info>>();
   const stats = new Map<string, z.infer<typeof Stats>>();
-  for (const answer of answers) {
+  const clocks = new Map<string, number>();
+  for (const [n, answer] of answers.entries()) {
     const [info, stat] = [Info.safeParse(answer), Stats.safeParse(answer)];
     if (info.success && !infos.has(info.data.id)) infos.set(info.data.id, info.data);
-    if (stat.success && !stats.has(stat.data.id)) stats.set(stat.data.id, stat.data);
+    if (!stat.success || stats.has(stat.data.id)) continue;
+    stats.set(stat.data.id, stat.data);
+    const { now } = stat.data.endpoints[0].data;
+    if (now !== undefined) clocks.set(stat.data.id, now - (heardAt[n] ?? now));
   }
   let known = 0;
   const listed = nodes.map(({ name, did }): Listed => {
@@ -119,9 +136,23 @@ function nodesIn(
     const agents = names.split(' ').filter((agent) => agent !== '');
     const { version } = info;
     const load = { waiting: data.mailbox, turnMs: data.turn_ms, asks, refused };
-    return { name, did, isUp: true, version, epoch, started: stat.started, agents, ...load };
+    const ahead = clocks.get(id);
+    const clock = { clocksApart: data.clocks_apart, ...(ahead === undefined ? {} : { clockAheadMs: ahead }) };
+    return { name, did, isUp: true, version, epoch, started: stat.started, agents, ...load, ...clock };
   });
   return { nodes: listed, strangers: answers.length - known };
+}
+
+/** Clocks that are too far apart for envelopes to be taken. */
+function clockWarnings({ name, clockAheadMs = 0, clocksApart = 0 }: Listed): readonly string[] {
+  const far = Math.abs(clockAheadMs) > SKEW_MS;
+  const way = clockAheadMs > 0 ? 'ahead of' : 'behind';
+  return [
+    ...(far ? [`the clock of ${name} is ${(Math.abs(clockAheadMs) / 1000).toFixed(1)} s ${way} this machine’s`] : []),
+    ...(clocksApart > 0
+      ? [`${name} finds ${clocksApart} other clocks more than ${SKEW_MS / 1000} s from its own`]
+      : []),
+  ];
 }
 
 function waitOf(text: string): number {
