@@ -8,7 +8,7 @@ import { writeCertificate, writeWithdrawal } from './hosting.ts';
 import { learn, writeRevocation } from './identity.ts';
 import { CERTIFICATE_MS_MAX, DEADLINE_MS_MAX } from './limits.ts';
 import type { Letter } from './mailbox.ts';
-import { admitLetter, type LetterReader, writeLetter } from './mailbox-letter.ts';
+import { admitLetter, delegationsIn, type LetterReader, writeLetter } from './mailbox-letter.ts';
 import { type Message, sealMessages } from './message.ts';
 import { nodeToken } from './subject.ts';
 import { aFrame, aMessage, aWorld, type Changes, codeOf, later, NOW, TestNode, type World } from './world.fixture.ts';
@@ -207,5 +207,44 @@ describe('a letter', () => {
 
   test('may wait no longer than a message may', () => {
     expect(() => new Case({ deadline: later(DEADLINE_MS_MAX + 1) }).frame()).toThrow(/deadline/);
+  });
+});
+
+describe('a letter that shows a chain', () => {
+  const tokens = utf8('a.b.c\nd.e.f\n');
+  const shown = (letters: Case, delegations: Uint8Array = tokens) =>
+    letters.letter({ bytes: writeLetter(letters.statements, letters.frame(), delegations) } as Partial<Letter>);
+
+  test('is admitted as it would be without, and hands the chain out as another node would show it', () => {
+    const letters = new Case();
+    const letter = shown(letters);
+    expect(unwrap(letters.admit(letter), 'a letter').claims.from).toBe(letters.world.ask.did);
+    expect([...delegationsIn(letter)]).toEqual([...tokens]);
+    expect([...delegationsIn(letters.letter())]).toEqual([]);
+    expect([...delegationsIn({ bytes: utf8('no letter') })]).toEqual([]);
+  });
+
+  test('has one writing: an empty chain is shown by saying nothing of one', () => {
+    const letters = new Case();
+    const { bytes } = shown(letters, new Uint8Array(0));
+    expect([...bytes]).toEqual([...letters.letter().bytes]);
+    const at = 9 + new DataView(bytes.buffer, bytes.byteOffset).getUint32(5);
+    const empty = Uint8Array.from([...bytes.subarray(0, at), 0, 0, 0, 0, ...bytes.subarray(at)]);
+    empty[4] = 2;
+    expect(codeOf(letters.admit(letters.letter({ bytes: empty })))).toBe('letter.malformed');
+  });
+
+  test('cut anywhere is refused, and so is one whose lengths lie', () => {
+    const letters = new Case();
+    const { bytes } = shown(letters);
+    for (let length = 0; length < bytes.length; length += 7) {
+      expect(letters.admit(letters.letter({ bytes: bytes.subarray(0, length) })).ok).toBe(false);
+    }
+    const at = 9 + new DataView(bytes.buffer, bytes.byteOffset).getUint32(5);
+    for (const place of [5, at]) {
+      const lying = Uint8Array.from(bytes);
+      lying.fill(0xff, place, place + 4);
+      expect(codeOf(letters.admit(letters.letter({ bytes: lying })))).toBe('letter.malformed');
+    }
   });
 });

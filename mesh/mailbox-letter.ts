@@ -2,6 +2,7 @@
  * Letters: a tell for a node that is away, with everything that is needed to verify it when it is read, up to a week later.
  *
  *     "IATL" ‖ 1 ‖ length of the statements (4) ‖ signed statements, as they are presented ‖ one frame, outside any session
+ *     "IATL" ‖ 2 ‖ as 1, but before the frame: length of the delegations (4) ‖ delegations, as they are presented
  *
  * The frame is sealed as every other. What a window of 30 s keeps out elsewhere, a replay, is kept out here by the message's
  * id in the receiver's log; so a letter is admitted as of the moment in which it was sealed, and that moment must be the one
@@ -11,7 +12,8 @@
  *     certificate that has ended since does not serve for it.
  * R2. What was revoked or withdrawn since is refused, and so is a letter after its message's deadline.
  * R3. Only a tell, and only one that the receiver lets wait (risk class 0 or 1): who leaves a letter gets no answer.
- * R4. What a letter shows of itself is believed for this letter and remembered nowhere.
+ * R4. What a letter shows of itself is believed for this letter and remembered nowhere; but for delegations, which hold by
+ *     themselves: whoever asks for a chain takes them in (`delegationsIn`) once the letter's signature holds.
  */
 import { Buffer } from 'node:buffer';
 import type { PublicKey } from '../runtime/codec/ed25519.ts';
@@ -30,14 +32,26 @@ import { nodeDid } from './message.ts';
 import { learnPresentation, writePresentation } from './presentation.ts';
 import { Sessionless } from './sessionless.ts';
 
-/** `statements`: the sender's history and its certificate, each after what it builds on. */
-export function writeLetter(statements: readonly Uint8Array[], frame: Uint8Array): Uint8Array {
+/** `statements`: the sender's history and its certificate, each after what it builds on. `delegations`: the chain that its
+ *  message names, as it is presented. */
+export function writeLetter(
+  statements: readonly Uint8Array[],
+  frame: Uint8Array,
+  delegations: Uint8Array = NOTHING,
+): Uint8Array {
   const presentation = writePresentation(statements);
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(presentation.length, 0);
-  const letter = concat(MAGIC, length, presentation, frame);
+  const shown = delegations.length === 0 ? [] : [lengthOf(delegations), delegations];
+  const magic = shown.length === 0 ? MAGIC : MAGIC_2;
+  const letter = concat(magic, lengthOf(presentation), presentation, ...shown, frame);
   assert(letter.length <= MAILBOX.letterBytesMax, 'writeLetter: at most letterBytesMax bytes');
   return letter;
+}
+
+/** The delegations that a letter shows, as another node would show them; none where it is no letter. They prove nothing about
+ *  the letter. */
+export function delegationsIn({ bytes }: Pick<Letter, 'bytes'>): Uint8Array {
+  const parts = split(bytes);
+  return parts.ok ? parts.value.delegations : NOTHING;
 }
 
 export type LetterReader = {
@@ -107,17 +121,41 @@ function faultOf(admitted: Admitted, at: Millis, { view, mayWait }: LetterReader
   return undefined;
 }
 
-function split(bytes: Uint8Array): Result<{ readonly presentation: Uint8Array; readonly frame: Uint8Array }, Refusal> {
+type Parts = { readonly presentation: Uint8Array; readonly delegations: Uint8Array; readonly frame: Uint8Array };
+
+function split(bytes: Uint8Array): Result<Parts, Refusal> {
   const buffer = view(bytes);
-  if (buffer.length > MAILBOX.letterBytesMax || !buffer.subarray(0, MAGIC.length).equals(MAGIC)) return malformed(0);
-  if (buffer.length < FIXED_BYTES) return malformed(buffer.length);
-  const end = FIXED_BYTES + buffer.readUInt32BE(MAGIC.length);
-  if (end > buffer.length) return malformed(MAGIC.length);
-  return ok({ presentation: buffer.subarray(FIXED_BYTES, end), frame: buffer.subarray(end) });
+  const isKnown = [MAGIC, MAGIC_2].some((magic) => buffer.subarray(0, magic.length).equals(magic));
+  if (buffer.length > MAILBOX.letterBytesMax || !isKnown) return malformed(0);
+  const presentation = partAt(buffer, MAGIC.length);
+  if (presentation === undefined) return malformed(MAGIC.length);
+  const end = MAGIC.length + LENGTH_BYTES + presentation.length;
+  if (buffer.subarray(0, MAGIC.length).equals(MAGIC)) {
+    return ok({ presentation, delegations: NOTHING, frame: buffer.subarray(end) });
+  }
+  const delegations = partAt(buffer, end);
+  if (delegations === undefined || delegations.length === 0) return malformed(end); // one letter, one writing
+  return ok({ presentation, delegations, frame: buffer.subarray(end + LENGTH_BYTES + delegations.length) });
+}
+
+/** What stands behind its length, if all of it is there. */
+function partAt(buffer: Buffer, at: number): Buffer | undefined {
+  if (at + LENGTH_BYTES > buffer.length) return undefined;
+  const begin = at + LENGTH_BYTES;
+  const end = begin + buffer.readUInt32BE(at);
+  return end > buffer.length ? undefined : buffer.subarray(begin, end);
+}
+
+function lengthOf(part: Uint8Array): Uint8Array {
+  const length = Buffer.alloc(LENGTH_BYTES);
+  length.writeUInt32BE(part.length, 0);
+  return length;
 }
 
 const MAGIC = Buffer.from('IATL\u0001', 'latin1');
-const FIXED_BYTES = MAGIC.length + 4;
+const MAGIC_2 = Buffer.from('IATL\u0002', 'latin1');
+const LENGTH_BYTES = 4;
+const NOTHING = new Uint8Array(0);
 const EARLIEST = 0 as Millis;
 
 function malformed(offset: number): Result<never, Refusal> {
