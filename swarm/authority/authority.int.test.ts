@@ -132,6 +132,7 @@ beforeAll(async () => {
     command: '/',
     expires,
     depth: 2,
+    budget: { calls: 1_000 },
   });
   await ann.authority.learn([token]);
 }, 60_000);
