@@ -9,8 +9,9 @@
  * X3. A process that opens the file by any other way and closes it loses the lock: POSIX says so. Nobody does.
  */
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { CodedError, hasCode } from '../../runtime/core/errors.ts';
 import { nodeFolder } from './realm-folder.ts';
 
@@ -32,6 +33,8 @@ export function claimSlot(directory: string, names: readonly string[]): Slot {
   throw new CodedError('realm.slots_taken', message, { retryable: true });
 }
 
+const require = createRequire(import.meta.url);
+
 /** All of these, or none: for a process that is the whole realm.
  *  @throws {CodedError} as `claimSlot` */
 export function claimAll(directory: string, names: readonly string[]): Disposable {
@@ -42,7 +45,8 @@ export function claimAll(directory: string, names: readonly string[]): Disposabl
 
 /** `undefined`: another process has it. */
 function locked(path: string): DatabaseSync | undefined {
-  const database = new DatabaseSync(path, { timeout: 0 });
+  const sqlite = require('node:sqlite') as typeof import('node:sqlite'); // Node 24 warns whoever loads it
+  const database = new sqlite.DatabaseSync(path, { timeout: 0 });
   try {
     database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     return database;
