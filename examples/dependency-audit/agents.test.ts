@@ -1,3 +1,7 @@
+/**
+ * The agents of an audit, with tools of a test.
+ * Long because the world of those tools stands here, too.
+ */
 import { CodedError, delegate, type ProvidedTool, provide } from 'ringmesh/runtime';
 import { crashAfter, TestNode } from 'ringmesh/runtime/testing';
 import { describe, expect, test } from 'vitest';

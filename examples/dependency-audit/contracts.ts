@@ -5,7 +5,7 @@
  * The coordinator reads the lock, shares its packages out, and knows at any moment which are waiting, out, judged or
  * failed. Researchers fetch and judge. The reporter writes. Each batch of work is a message, each result a fact in the log.
  */
-import { type Contract, contract, delegate, tool } from 'ringmesh/runtime';
+import { contract, delegate, tool } from 'ringmesh/runtime';
 import { z } from 'zod';
 import { Lock, LockedPackage } from './lock-file.ts';
 import { PackageFacts } from './package-document.ts';
@@ -147,12 +147,4 @@ export const ROGUE = 'rogue';
 
 export function researcherName(n: number | ''): string {
   return `audit/researcher/${n}`;
-}
-
-/** What the agents of an audit answer, by name. */
-export function contractOf(agent: string): Contract | undefined {
-  if (agent === COORDINATOR) return Coordinator;
-  if (agent === REPORTER) return Reporter;
-  if (agent === ROGUE) return Rogue;
-  return agent.startsWith(researcherName('')) ? Researcher : undefined;
 }

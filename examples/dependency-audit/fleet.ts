@@ -9,8 +9,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Swarm } from 'ringmesh';
-import type { AuditPorts } from './audit.ts';
-import { realmOf, SWARM_FILE, settingsOf } from './audit-swarm.ts';
+import type { Clock } from 'ringmesh/runtime';
+import { type Patience, realmOf, SWARM_FILE, settingsOf } from './audit-swarm.ts';
 import type { AuditOptions } from './options.ts';
 import { REGISTRY_LIMITS } from './registry.ts';
 
@@ -21,19 +21,26 @@ const STOP_MS_MAX = 20_000;
 /** `ringmesh`, of this clone. */
 const COMMAND = fileURLToPath(new URL('../../swarm/cli/main.ts', import.meta.url));
 
+type FleetPorts = {
+  readonly clock: Clock;
+  /** What the processes print. */
+  readonly printed: (node: string, text: string) => void;
+  readonly patience?: Patience;
+};
+
 /** A replica: its log is a folder of its name. */
 type Node = { readonly name: string; readonly args: readonly string[] };
 
 export class Fleet {
   /** The logs of the other nodes. */
   readonly logs: readonly string[];
-  readonly #ports: AuditPorts;
+  readonly #ports: FleetPorts;
   readonly #nodes: readonly Node[];
   readonly #running = new Map<string, ChildProcess>();
   readonly #ends: Promise<void>[] = [];
   #isStopping = false;
 
-  constructor({ servers: [broker = ''] }: Swarm, options: AuditOptions, ports: AuditPorts) {
+  constructor({ servers: [broker = ''] }: Swarm, options: AuditOptions, ports: FleetPorts) {
     this.#ports = ports;
     const { rate = REGISTRY_LIMITS.perSecond } = ports.patience ?? {};
     const patience = { ...ports.patience, rate: Math.max(1, Math.floor(rate / (options.nodes - 1))) };

@@ -17,7 +17,7 @@ import { readBounded } from './bounded-read.ts';
 import { ConfinedFolder } from './confined-folder.ts';
 import { fetchFacts, readLock, writeReport } from './contracts.ts';
 import { LOCK_BYTES_MAX, type Lock, parseLock } from './lock-file.ts';
-import { readNpmConfig } from './npm-config.ts';
+import { type NpmConfig, readNpmConfig } from './npm-config.ts';
 import { readDocument } from './package-document.ts';
 import { isPackageName } from './package-name.ts';
 import { REGISTRY_LIMITS, Registry } from './registry.ts';
@@ -46,11 +46,18 @@ const NPM_MS_MAX = 60_000;
 
 /** `registry.facts`, the only tool that leaves the machine. */
 export async function registryTools({ lock, project, rate, burst, backoff, timeout }: RegistrySettings) {
-  const config = await readNpmConfig(project === '' ? dirname(lock) : project, AbortSignal.timeout(NPM_MS_MAX));
+  const config = await npmConfigOf(project === '' ? dirname(lock) : project);
   const limits = { ...REGISTRY_LIMITS, perSecond: rate, burst, backoffMs: backoff, requestMs: timeout };
   const ports = { clock: systemClock, random: systemRandom, environment: process.env };
   const registry = new Registry({ config, ...ports }, limits);
   return { tools: [factsFinder(registry)], [Symbol.dispose]: () => registry[Symbol.dispose]() };
+}
+
+async function npmConfigOf(folder: string): Promise<NpmConfig> {
+  const late = new AbortController();
+  const why = new CodedError('npm.config_unreadable', `expected npm to tell its configuration in ${NPM_MS_MAX} ms`);
+  using _ = systemClock.after(NPM_MS_MAX, () => late.abort(why));
+  return await readNpmConfig(folder, late.signal);
 }
 
 /** `report.write`, into the one folder. */
