@@ -1,5 +1,6 @@
 /** `swarm.yaml` as anybody runs it: `ringmesh up`, whole and in roles. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,18 +23,9 @@ const running = new Set<ChildProcess>();
 beforeEach(async () => {
   double = await RegistryDouble.start();
   folder = await mkdtemp(join(tmpdir(), 'audit-swarm-'));
-  const integrity = `sha512-${'A'.repeat(86)}==`;
-  const packages: Record<string, object> = {};
-  for (const name of Array.from({ length: NAMES }, (_, n) => `p${n}`)) {
-    packages[`node_modules/${name}`] = { version: '1.0.0', integrity, license: 'MIT' };
-    double.publish(name, {
-      'dist-tags': { latest: '1.0.0' },
-      versions: { '1.0.0': { license: 'MIT', dist: { integrity } } },
-    });
-  }
   await writeFile(join(folder, 'package.json'), '{}');
   await writeFile(join(folder, '.npmrc'), `${'registry'}=${double.url.href}\n`);
-  await writeFile(join(folder, 'package-lock.json'), JSON.stringify({ lockfileVersion: 3, packages }));
+  await lockOf(NAMES);
 });
 
 afterEach(async () => {
@@ -41,6 +33,18 @@ afterEach(async () => {
   await double[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 200 });
 });
+
+/** A lock of so many packages, which the registry has. */
+async function lockOf(count: number): Promise<void> {
+  const integrity = `sha512-${'A'.repeat(86)}==`;
+  const packages: Record<string, object> = {};
+  const versions = { '1.0.0': { license: 'MIT', dist: { integrity } } };
+  for (const name of Array.from({ length: count }, (_, n) => `p${n}`)) {
+    packages[`node_modules/${name}`] = { version: '1.0.0', integrity, license: 'MIT' };
+    double.publish(name, { 'dist-tags': { latest: '1.0.0' }, versions });
+  }
+  await writeFile(join(folder, 'package-lock.json'), JSON.stringify({ lockfileVersion: 3, packages }));
+}
 
 type Ended = { readonly code: number | null; readonly signal: string | null; readonly stdout: string };
 type Up = {
@@ -123,6 +127,21 @@ describe('ringmesh up swarm.yaml', () => {
     expect([...given.values()].flat().toSorted()).toEqual(double.asked.toSorted());
   });
 
+  test.skipIf(process.platform !== 'linux')(
+    'of five hundred packages: no process has taken more than 512 MiB when the report is written (only on Linux)',
+    async () => {
+      await lockOf(500);
+      const { child, ended, says } = up('log', '--json');
+      await says('recorded audit.Written');
+      const peaks = familyOf(child.pid ?? 0).map(peakOf);
+
+      expect(peaks[0]).toBeGreaterThan(0);
+      expect(Math.max(...peaks)).toBeLessThan(512);
+      expect(await ended).toMatchObject({ code: 0 });
+      expect(double.asked).toHaveLength(500);
+    },
+  );
+
   test('in roles, with two of the seven replicas, one of which is killed: the others do its work, and all logs agree', async () => {
     const first = up('log', '--only', 'coordinator', '--broker', 'spawn', '--json');
     const [broker = ''] = (await first.says('started  broker')).split(',');
@@ -151,3 +170,18 @@ describe('ringmesh up swarm.yaml', () => {
     expect(await crossCheckLogs(logs, systemClock)).toMatchObject({ faultCount: 0 });
   });
 });
+
+/** A process and all below it. */
+function familyOf(pid: number): readonly number[] {
+  const children = textOf(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number);
+  return [pid, ...children.flatMap(familyOf)];
+}
+
+/** The most memory that a process has had, in MiB; 0 for one that has ended. */
+function peakOf(pid: number): number {
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(textOf(`/proc/${pid}/status`))?.[1] ?? 0) / 1024;
+}
+
+function textOf(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}
