@@ -3,8 +3,8 @@
  * difference of its moment to that of its arrival is the clock's, or less: one that is ahead is certain, one that is behind
  * only when several in a row say so.
  *
- * I1. Only what a node has signed counts, with a number that was not heard before: what somebody repeats says nothing of now.
- * I2. News is that a clock has come to differ by more than SKEW_MS, or no longer does; at most once a minute for one node.
+ * W1. Only what a node has signed counts, with a number that was not heard before: what somebody repeats says nothing of now.
+ * W2. News is that a clock has come to differ by more than SKEW_MS, or no longer does; at most once a minute for one node.
  */
 import type { Did } from '../runtime/codec/did.ts';
 import type { Millis } from '../runtime/core/brand.ts';
@@ -41,7 +41,7 @@ export class Clocks {
     at: Millis,
   ): ClockNews | undefined {
     const known = this.#lines.get(node);
-    if (known?.epoch === epoch && number <= known.number) return undefined; // I1
+    if (known?.epoch === epoch && number <= known.number) return undefined; // W1
     const line: Line =
       known?.epoch === epoch
         ? known
@@ -53,7 +53,7 @@ export class Clocks {
     const differs = aheadMs > SKEW_MS || (line.ahead.length === KEPT && aheadMs < -SKEW_MS);
     const isSettled = differs || line.ahead.length === KEPT;
     if (differs === line.differs || !isSettled) return undefined;
-    if (line.toldAt !== undefined && at - line.toldAt < TELL_EVERY_MS) return undefined; // I2
+    if (line.toldAt !== undefined && at - line.toldAt < TELL_EVERY_MS) return undefined; // W2
     line.differs = differs;
     line.toldAt = at;
     return { node, epoch, aheadMs, differs };

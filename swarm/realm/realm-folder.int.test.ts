@@ -115,6 +115,17 @@ describe('provisionRealm', () => {
     expect(existsSync(join(at.path, 'nodes/three'))).toBe(false);
   });
 
+  test('who counts the nodes otherwise than before is told where the agents are, and what to do', () => {
+    using at = folder();
+    const agents = ['a', 'b', 'c'];
+    const one = agents.map((agent) => ({ name: `node-${agent}`, agents: [agent] }));
+    provisionRealm(at.path, { realm: 'audit', nodes: one }, ports);
+    const two = [{ name: 'node-a', agents: ['a', 'b', 'c'] }];
+    expect(() => provisionRealm(at.path, { realm: 'audit', nodes: two }, ports)).toThrow(
+      /expected b at node-b, .* for node-a \(and 1 more agents\): .*same nodes as before \(3: node-a, node-b, node-c\)/,
+    );
+  });
+
   test('refuses a folder that is another realm’s', () => {
     using at = folder();
     provisionRealm(at.path, PLAN, ports);

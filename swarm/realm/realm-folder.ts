@@ -76,6 +76,7 @@ export function provisionRealm(
   });
   const others = known?.nodes.filter((one) => !plan.nodes.some(({ name }) => name === one.name)) ?? [];
   const kept = others.map(({ name, agents }) => ({ name, agents: agents.map((agent) => agent.name) }));
+  if (known !== undefined) checkMoves(known, plan);
   checkNames([...kept, ...wanted]);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   if (!existsSync(operator)) createKeyFolder(operator, { kind: 'operator' }, random);
@@ -199,6 +200,25 @@ const ROSTER_SHAPE = z.strictObject({
     }),
   ),
 });
+
+/** An agent's node is in its certificates and in others' logs: it does not move because somebody counts nodes otherwise. */
+function checkMoves({ nodes }: RealmRoster, plan: RealmPlan): void {
+  const homes = new Map(nodes.flatMap(({ name, agents }) => agents.map((agent) => [agent.name, name] as const)));
+  const moved = plan.nodes.flatMap(({ name, agents }) =>
+    agents
+      .filter((agent) => (homes.get(agent) ?? name) !== name)
+      .map((agent) => ({ agent, to: name, home: homes.get(agent) })),
+  );
+  const [first] = moved;
+  if (first === undefined) return;
+  const others = moved.length === 1 ? '' : ` (and ${moved.length - 1} more agents)`;
+  const names = nodes.map(({ name }) => name).join(', ');
+  throw new CodedError(
+    'realm.name_taken',
+    `expected ${first.agent} at ${first.home}, where it was made, found it planned for ${first.to}${others}: agents stay at their ` +
+      `nodes, so start with the same nodes as before (${nodes.length}: ${names}), or begin a new realm in another folder`,
+  );
+}
 
 /** R0. */
 function checkNames(nodes: RealmPlan['nodes']): void {

@@ -37,6 +37,18 @@ test('nats config gives the same from folders as from public keys, on loopback',
   });
 });
 
+test('an operator may be named, by his key and the login of his tools', () => {
+  using at = desk();
+  const [a, b] = withNodes(at);
+  const told = at.run(['nats', 'config', '--realm', 'acme', '--node', a, '--operator', b]);
+  expect(told).toMatchObject({ status: 0, stderr: '' });
+  expect(told.stdout).toContain(`# the operator ${b.split('=')[0]}`);
+  expect(told.stdout.match(/\.control\./g)).toHaveLength(1);
+  const same = at.run(['nats', 'config', '--realm', 'acme', '--node', a, '--operator', a]);
+  expectError(same, 2, 'usage.invalid');
+  expectError(at.run(['nats', 'config', '--realm', 'acme', '--node', a, '--operator', 'x']), 2, 'usage.invalid');
+});
+
 test.each(binaries)('%s takes what nats config writes, with JetStream too', (binary) => {
   using at = desk();
   withNodes(at);
