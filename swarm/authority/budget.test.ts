@@ -265,8 +265,8 @@ describe('T4: what cannot be paid for is not accepted', () => {
     await open();
     await kit.node.spawn(Clerk, 'clerk');
     const made = authority();
-    const [rogue] = made?.delegations.to(made.didOf('rogue') as Did) ?? [];
     const house = new House('late');
+    const [rogue] = made?.delegations.to(house.didOf('rogue')) ?? [];
     made?.revoke(house.operator.revocation(rogue as Cid, 'no longer'));
     expect(await arrives(1)).toMatchObject({ type: 'denied', code: 'delegation.revoked' });
     expect(notes(kit)).toEqual([]);

@@ -11,7 +11,6 @@ import { inlineHosts } from '../../runtime/actor/hosts.ts';
 import { implement } from '../../runtime/actor/implement.ts';
 import { refTo } from '../../runtime/actor/ref.ts';
 import type { Cid } from '../../runtime/codec/cid.ts';
-import type { Did } from '../../runtime/codec/did.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
 import { systemClock, systemRandom } from '../../runtime/core/system.ts';
 import { scratchLog } from '../../runtime/log/scratch-log.fixture.ts';
@@ -94,7 +93,8 @@ async function aNode(name: string, before?: Uint8Array) {
 }
 
 async function lettersFor(name: string): Promise<number> {
-  const did = readRoster(world.folder).nodes.find((node) => node.name === name)?.did as Did;
+  const did = readRoster(world.folder).nodes.find((node) => node.name === name)?.did;
+  if (did === undefined) throw new Error(`expected a node ${name}`);
   const answer = await tools.connection?.request(`$JS.API.STREAM.INFO.mailbox-${nodeToken(did)}`, '');
   return answer?.json<{ readonly state: { readonly messages: number } }>().state.messages ?? 0;
 }
@@ -104,7 +104,9 @@ async function aLetterFor(name: string): Promise<Cid> {
   const ann = await aNode('ann');
   const expires = (systemClock.now() + 3_600_000) as Millis;
   const given = { command: '/desk/put', expires, depth: 0, budget: { calls: 1 } };
-  const { token, delegation } = await operator.grant(ann.authority.didOf('clerk/ann') as Did, given);
+  const clerk = ann.authority.didOf('clerk/ann');
+  if (clerk === undefined) throw new Error('expected a clerk');
+  const { token, delegation } = await operator.grant(clerk, given);
   await ann.authority.learn([token]);
   await ann.tell.pass({ to: `clerk/${name}`, n: 7 });
   await until('a letter is left', async () => (await lettersFor(name)) === 1);
