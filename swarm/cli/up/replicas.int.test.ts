@@ -1,7 +1,12 @@
 /** A role of several replicas: whoever comes takes a slot, and takes it over from whoever was killed. */
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import process from 'node:process';
 import { expect, test } from 'vitest';
+import { liveness, systemClock, thisProcess } from '../../../runtime/core/system.ts';
+import { openReader, writerOf } from '../../../runtime/log/log-directory.ts';
+import { soundEventsOf } from '../../../runtime/log/sound-events.fixture.ts';
 import { ended } from '../command.fixture.ts';
 import { AS_SOURCE, lineOf, project } from './project.fixture.ts';
 
@@ -77,3 +82,33 @@ test('an agent that the realm does not know, or knows elsewhere, runs nowhere', 
   );
   expect(elsewhere.stderr).toMatch(/ringmesh: realm\.outdated: expected clerk\/1 at front, found it at back/);
 });
+
+const APART = ['--user', '--map-root-user', '--pid', '--fork', '--kill-child', '--mount-proc'];
+const isApart = spawnSync('unshare', [...APART, 'true']).status === 0;
+const MAIN = resolve(import.meta.dirname, '../main.ts');
+
+test.skipIf(!isApart)(
+  'killed as process 1 of a pid namespace, as in a container, its slot and log are taken over from another (skipped where unshare may not)',
+  async () => {
+    using at = project((text) => text.replace('until: answered', 'until: stopped'));
+    const front = at.start(['up', 'swarm.yaml', '--only', 'front', '--broker', 'spawn'], AS_SOURCE);
+    const [url = ''] = (await lineOf(front, 'started  broker')).split(',');
+    const start = () => {
+      const args = ['up', 'swarm.yaml', '--only', 'back', '--broker', url, '--anchor', 'anchors'];
+      const program = [process.execPath, ...AS_SOURCE.nodeArgs, MAIN, ...args];
+      return spawn('unshare', [...APART, ...program], { cwd: at.path, timeout: 60_000, killSignal: 'SIGKILL' });
+    };
+    for (let life = 0; life < 2; life++) {
+      const back = start();
+      expect(await lineOf(back, 'answer   clerk/1.visit')).toContain('"type":"ok"');
+      back.kill('SIGKILL');
+      await ended(back);
+    }
+    const log = join(at.path, '.ringmesh/office-back');
+    await using reader = await openReader(log, systemClock);
+    expect(liveness((await writerOf(log)) ?? thisProcess(), thisProcess())).toBe('unknown');
+    expect(soundEventsOf(reader)).toHaveLength(reader.size);
+    front.kill('SIGTERM');
+    await ended(front);
+  },
+);
