@@ -83,8 +83,9 @@ test('an agent that the realm does not know, or knows elsewhere, runs nowhere', 
   expect(elsewhere.stderr).toMatch(/ringmesh: realm\.outdated: expected clerk\/1 at front, found it at back/);
 });
 
+const UNSHARE = 'unshare';
 const APART = ['--user', '--map-root-user', '--pid', '--fork', '--kill-child', '--mount-proc'];
-const isApart = spawnSync('unshare', [...APART, 'true']).status === 0;
+const isApart = spawnSync(UNSHARE, [...APART, 'true']).status === 0;
 const MAIN = resolve(import.meta.dirname, '../main.ts');
 
 test.skipIf(!isApart)(
@@ -96,7 +97,7 @@ test.skipIf(!isApart)(
     const start = () => {
       const args = ['up', 'swarm.yaml', '--only', 'back', '--broker', url, '--anchor', 'anchors'];
       const program = [process.execPath, ...AS_SOURCE.nodeArgs, MAIN, ...args];
-      return spawn('unshare', [...APART, ...program], { cwd: at.path, timeout: 60_000, killSignal: 'SIGKILL' });
+      return spawn(UNSHARE, [...APART, ...program], { cwd: at.path, timeout: 60_000, killSignal: 'SIGKILL' });
     };
     for (let life = 0; life < 2; life++) {
       const back = start();
