@@ -36,7 +36,7 @@ export function openIdentity(made: Made, { swarm, configuration, ports }: Parts)
   if (isAlone && swarm.delegations === undefined) return { detail: 'the key of the log' };
   if (isAlone || broker.value === 'spawn') provisionRealm(directory, planOf(swarm, findRoster(directory)), ports);
   const roster = readRoster(directory);
-  mustBePlaced(swarm, directory, roster);
+  mustBePlaced(swarm, only.value, { directory, roster });
   using claimed = new DisposableStack();
   let detail = `all of ${roster.realm}`;
   if (only.value === null) {
@@ -57,8 +57,13 @@ export function openIdentity(made: Made, { swarm, configuration, ports }: Parts)
   return { detail, stop: () => held.dispose() };
 }
 
-/** An agent whom the realm does not know, or knows elsewhere, would be missed by all, and told to nobody. */
-function mustBePlaced(swarm: SwarmFile, directory: string, { nodes }: RealmRoster): void {
+/** An agent whom the realm does not know, or that this process would have and the realm knows elsewhere, would be missed by all,
+ *  and told to nobody. Where others' agents are is for the realm to say. */
+function mustBePlaced(
+  swarm: SwarmFile,
+  only: string | null,
+  { directory, roster: { nodes } }: { readonly directory: string; readonly roster: RealmRoster },
+): void {
   const homeOf = new Map(nodes.flatMap(({ name, agents }) => agents.map((agent) => [agent.name, name] as const)));
   const remedy = `"ringmesh keys realm ${swarm.file}" says more`;
   for (const agent of swarm.agents.flatMap(namesOf)) {
@@ -66,7 +71,9 @@ function mustBePlaced(swarm: SwarmFile, directory: string, { nodes }: RealmRoste
     const message = `expected ${agent} in the realm of ${directory}, found no such agent: ${remedy}`;
     throw new CodedError('realm.outdated', message);
   }
+  const own = only === null ? undefined : roleNamed(swarm, only).role;
   for (const [name, role] of Object.entries(swarm.roles ?? {})) {
+    if (own !== undefined && name !== own) continue;
     const slots = slotsOf(name, role);
     const strayed = agentsOf(swarm, role).find((agent) => !slots.includes(homeOf.get(agent) ?? ''));
     if (strayed === undefined) continue;

@@ -80,7 +80,7 @@ test('an agent that the realm does not know, or knows elsewhere, runs nowhere', 
     ['up', 'swarm.yaml', '--only', 'back', '--broker', '127.0.0.1:1', '--keys', keys],
     AS_SOURCE,
   );
-  expect(elsewhere.stderr).toMatch(/ringmesh: realm\.outdated: expected clerk\/1 at front, found it at back/);
+  expect(elsewhere.stderr).toMatch(/ringmesh: realm\.outdated: expected desk at back, found it at front/);
 });
 
 const UNSHARE = 'unshare';
