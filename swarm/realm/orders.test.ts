@@ -163,8 +163,38 @@ test.each([[{ action: 'ask', agent: 'desk' }], [{ ...QUESTION, body: '{"n":1,"n"
     const { bytes, cid } = office.order(over);
     await office.hear(bytes);
     expect([office.asked, office.report(cid)]).toMatchObject([[], { outcome: 'refused', code: 'order.no_question' }]);
+    expect(office.recorded()).toMatchObject([['order.refused', { by, code: 'order.no_question' }]]); // C3
   },
 );
+
+test('more asks under way than there is room for are refused, on record (C3)', async () => {
+  const office = await new Office().start();
+  const { promise, resolve } = Promise.withResolvers<Outcome>();
+  office.answering = () => promise;
+  for (let n = 0; n < 64; n++) office.orders?.hear(office.order(QUESTION).bytes, to);
+  const { bytes, cid } = office.order(QUESTION);
+  office.orders?.hear(bytes, to);
+  await office.orders?.idle;
+  expect(office.report(cid)).toMatchObject({ outcome: 'refused', code: 'quota.exceeded' });
+  expect(office.recorded().at(-1)).toMatchObject(['order.refused', { by, code: 'quota.exceeded' }]);
+  resolve({ type: 'ok', value: 1 });
+  await office.orders?.answered;
+  expect(office.asked).toHaveLength(64);
+});
+
+test('attack: no words of an agent end its node, wherever a report has to cut them', async () => {
+  const office = await new Office().start();
+  for (const before of ['', 'x']) {
+    office.answering = async () => ({
+      type: 'failed',
+      code: `${before}${'\u{1F4A5}'.repeat(400)}`,
+      message: '\u{2028}',
+    });
+    const { bytes, cid } = office.order(QUESTION);
+    await office.hear(bytes);
+    expect(office.report(cid)?.detail).toHaveLength(500);
+  }
+});
 
 test('an answer too long for a report is told of, and stays in the log', async () => {
   const office = await new Office().start();

@@ -66,6 +66,7 @@ export type OrdersParts = {
 };
 
 type Outcome = Pick<Report, 'outcome' | 'detail'> & { readonly answer?: string; readonly code?: string };
+type Refused = { readonly code: string; readonly detail: string };
 
 export class Orders {
   readonly #parts: OrdersParts;
@@ -123,16 +124,17 @@ export class Orders {
     const read = readOrder(bytes, clock.now(), { realm, node: this.#self, operators }, from);
     if (!read.ok) {
       const { code, message, from: by, order } = read.error;
-      await this.#refuse(by, code, message);
-      if (order !== undefined) this.#report(order, { outcome: 'refused', code, detail: message }, from);
+      await this.#refuse({ by, code, detail: message });
+      if (order !== undefined) this.#report(order, refused(code, message), from);
       return;
     }
     const { value: order, cid } = read.value;
     const agents = this.#parts.agents();
     if (agents === undefined) {
-      const detail = 'expected the node to have started';
-      this.#report(cid, refused('order.too_early', detail), from);
-      return this.#refuse(order.by, 'order.too_early', detail);
+      const told = refused('order.too_early', 'expected the node to have started');
+      await this.#refuse({ by: order.by, ...told });
+      this.#report(cid, told, from);
+      return;
     }
     if (order.action === 'ask') return this.#ask(order, cid, { agents, from, envelope: digestText(sha256(bytes)) });
     const outcome = this.#settled(cid) ?? (await this.#obey(order, cid, agents));
@@ -148,8 +150,9 @@ export class Orders {
     if (this.#asking.has(cid)) return;
     const question = questionOf(order);
     if (question === undefined || this.#asking.size >= ASKING_MAX) {
-      const outcome = question === undefined ? refused('order.no_question', NO_JSON) : refused('quota.exceeded', FULL);
-      this.#report(cid, outcome, from);
+      const told = question === undefined ? refused('order.no_question', NO_JSON) : refused('quota.exceeded', FULL);
+      await this.#refuse({ by: order.by, ...told });
+      this.#report(cid, told, from);
       return;
     }
     await this.#accept(order, cid);
@@ -199,7 +202,7 @@ export class Orders {
   }
 
   /** C3. */
-  async #refuse(by: Did | undefined, code: string, detail: string): Promise<void> {
+  async #refuse({ by, code, detail }: Refused & { readonly by: Did | undefined }): Promise<void> {
     const { clock, random } = this.#parts;
     if (!this.#refusals.take('anybody', clock.now())) {
       this.#counted.count('anybody', code);
@@ -210,7 +213,8 @@ export class Orders {
 
   #report(order: Cid, outcome: Outcome, to: NodeToken): void {
     const { clock, node, transport } = this.#parts;
-    const detail = outcome.detail.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ').slice(0, DETAIL_MAX);
+    const whole = outcome.detail.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ');
+    const detail = whole.slice(0, DETAIL_MAX).toWellFormed(); // half a character is no text to be signed
     const report = { ...outcome, detail, at: clock.now(), by: this.#self, order };
     try {
       transport.send('answer', to, writeReport(report, node.pair));
@@ -248,7 +252,7 @@ function idOf(what: 'accepted' | 'settled', order: Cid): EventId {
   return eventIdOf('order', what, order);
 }
 
-function refused(code: string, detail: string): Outcome {
+function refused(code: string, detail: string): Outcome & Refused {
   return { outcome: 'refused', code, detail };
 }
 
