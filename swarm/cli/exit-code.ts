@@ -39,6 +39,7 @@ const BY_CODE: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['ask.unanswered', 8],
   ['control.lost', 8],
   ['control.not_running', 8],
+  ['realm.slot_unusable', 1],
   ['realm.slots_taken', 1],
   ['swarm.delegation_unusable', 2],
   ['swarm.module_unusable', 2],

@@ -100,7 +100,7 @@ export function provisionRealm(
   const { did } = readKeyFolder(operator);
   const roster: RealmRoster = { realm, operator: did, operatorLogin, nodes: [...others, ...nodes] };
   const path = join(directory, ROSTER);
-  writeFileSync(`${path}.new`, `${JSON.stringify({ schema: SCHEMA, ...roster }, null, 2)}\n`);
+  writeFileSync(`${path}.new`, `${JSON.stringify({ schema: SCHEMA, ...roster }, null, 2)}\n`, { flush: true });
   renameSync(`${path}.new`, path);
   return roster;
 }

@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempDisposableSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempDisposableSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -120,20 +120,27 @@ test('slots whose keys are elsewhere are passed over; where none is here, that i
   );
 });
 
+const UNUSABLE = expect.objectContaining({ code: 'realm.slot_unusable' });
+
 test.skipIf(process.getuid?.() === 0)(
   'a folder that cannot be written is a fault, and not a slot (skipped for root)',
   async () => {
     await using place = new Place('a-1');
     chmodSync(join(place.directory, 'nodes/a-1'), 0o500);
-    expect(() => claimSlot(place.directory, ['a-1'])).toThrow(/unable to open/);
+    expect(() => claimSlot(place.directory, ['a-1'])).toThrow(UNUSABLE);
   },
 );
 
-test('a lock file that is none is a fault, and not a free slot', async () => {
+test.each([
+  ['a folder', /unable to open/, (path: string) => mkdirSync(path)],
+  ['a link to nowhere', /unable to open/, (path: string) => symlinkSync('/nowhere/at/all', path)],
+  ['another file', /not a database/, (path: string) => writeFileSync(path, 'x'.repeat(200))],
+])('a lock file that is %s is a fault, and not a free slot', async (_what, why, spoil) => {
   await using place = new Place('a-1');
   const path = join(place.directory, 'nodes/a-1/slot.lock');
-  mkdirSync(path);
-  expect(() => claimSlot(place.directory, ['a-1'])).toThrow(/unable to open/);
+  spoil(path);
+  expect(() => claimSlot(place.directory, ['a-1'])).toThrow(UNUSABLE);
+  expect(() => claimSlot(place.directory, ['a-1'])).toThrow(why);
   rmSync(path, { recursive: true });
   using slot = claimSlot(place.directory, ['a-1']);
   expect(slot.name).toBe('a-1');

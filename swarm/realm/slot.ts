@@ -12,14 +12,14 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { CodedError, hasCode } from '../../runtime/core/errors.ts';
+import { CodedError, hasCode, messageOf } from '../../runtime/core/errors.ts';
 import { nodeFolder } from './realm-folder.ts';
 
 /** A node that is this process's until it is disposed of, or the process ends. */
 export type Slot = Disposable & { readonly name: string };
 
 /** The first of these that is free. Slots whose keys are not here are another machine's.
- *  @throws {CodedError} `realm.slots_taken` · `realm.no_keys`: none of them is here */
+ *  @throws {CodedError} `realm.slots_taken` · `realm.no_keys`: none of them is here · `realm.slot_unusable` */
 export function claimSlot(directory: string, names: readonly string[]): Slot {
   const here = names.filter((name) => existsSync(nodeFolder(directory, name)));
   if (here.length === 0) {
@@ -46,14 +46,17 @@ export function claimAll(directory: string, names: readonly string[]): Disposabl
 /** `undefined`: another process has it. */
 function locked(path: string): DatabaseSync | undefined {
   const sqlite = require('node:sqlite') as typeof import('node:sqlite'); // Node 24 warns whoever loads it
-  const database = new sqlite.DatabaseSync(path, { timeout: 0 });
+  let database: DatabaseSync | undefined;
   try {
+    database = new sqlite.DatabaseSync(path, { timeout: 0 });
     database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     return database;
   } catch (error) {
-    database.close();
+    database?.close();
     if (isBusy(error)) return undefined;
-    throw error;
+    const message = `expected a lock that this process can take at ${path}, found: ${messageOf(error)}`;
+    // biome-ignore lint/style/useErrorCause: the cause is there, as the third argument.
+    throw new CodedError('realm.slot_unusable', message, { cause: error });
   }
 }
 
