@@ -42,7 +42,7 @@ import type { NodeParts } from './node-parts.ts';
 import { NodeOutbox } from './outbox.ts';
 import { Records } from './records.ts';
 import { agentName, type Ref } from './ref.ts';
-import type { Incoming, Receiver } from './remote.ts';
+import { arrivalIdOf, type Incoming, type Receiver } from './remote.ts';
 import type { NewAgentEvent } from './segment-events.ts';
 import type { Shell } from './shell.ts';
 import { ring } from './timers.ts';
@@ -311,7 +311,7 @@ export class AgentNode implements AsyncDisposable, Receiver {
   /** A message of another node, under an id that no other sender can have chosen. Its sender's node has decided it; this one
    *  decides it, too, since it knows nothing of how well the other does. */
   #arrivingFrom({ from, message, to, pay, ...incoming }: Incoming): Arriving {
-    const id = eventIdOf('remote', from.did, message);
+    const id = arrivalIdOf(from.did, message);
     const { kind, name, body, chain, deadline, correlation, cause, envelope } = incoming;
     const because = cause === undefined ? {} : { cause };
     const sender = { from: from.agent, did: from.did, chain, deadline, correlation, envelope };

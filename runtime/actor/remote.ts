@@ -11,6 +11,7 @@ import type { Did } from '../codec/did.ts';
 import type { JsonValue } from '../codec/json.ts';
 import type { Cause, DigestText, EventId } from '../codec/record.ts';
 import type { Refusal, Result } from '../core/result.ts';
+import { eventIdOf } from '../kernel/event-id.ts';
 import type { Outcome } from '../kernel/outcome.ts';
 import type { Write } from '../log/event-log.ts';
 
@@ -59,6 +60,12 @@ export type Incoming = {
    *  same append. Default: nothing. */
   readonly pay?: Pay;
 };
+
+/** The id under which a node accepts a message of another: no other sender can have chosen it, and whoever reads both logs finds
+ *  one by the other. */
+export function arrivalIdOf(sender: Did, message: string): EventId {
+  return eventIdOf('remote', sender, message);
+}
 
 /** What is to be recorded with an acceptance for what it costs. */
 export type Pay = () => Result<readonly Write[], Refusal>;

@@ -1,5 +1,6 @@
 /** What one log says that another can confirm or contradict: a fold over its records. */
 import { agentOf } from '../../runtime/actor/agent-stream.ts';
+import { arrivalIdOf } from '../../runtime/actor/remote.ts';
 import { type AgentPayload, payloadOf } from '../../runtime/actor/vocabulary.ts';
 import type { Did } from '../../runtime/codec/did.ts';
 import { sha256 } from '../../runtime/codec/digest.ts';
@@ -92,13 +93,13 @@ function gatherMessage(log: History, record: LogRecord, claims: Claims): void {
       break;
     case 'message.sent': {
       const { message, to, name } = payloadOf(record, log) as unknown as AgentPayload<'message.sent'>;
-      const remote = remoteId(actor, message);
+      const remote = arrivalIdOf(actor, message);
       claims.sent.set(remote, { index, kind: 'tell', from: agent, to, name, remote });
       break;
     }
     case 'message.delivered': {
       const { message, type } = payloadOf(record, log) as unknown as AgentPayload<'message.delivered'>;
-      const remote = remoteId(actor, message);
+      const remote = arrivalIdOf(actor, message);
       if (type === 'accepted') claims.confirmed.set(remote, index);
       claims.over.add(remote);
       break;
@@ -123,7 +124,7 @@ function gatherAction(log: History, record: LogRecord, claims: Claims, asked: Ma
     const { turn, ordinal } = note;
     if (verb !== 'ask' || decision?.verdict !== 'allow' || typeof turn !== 'string' || typeof ordinal !== 'number')
       return;
-    const remote = remoteId(actor, eventIdOf(turn, 'message', ordinal));
+    const remote = arrivalIdOf(actor, eventIdOf(turn, 'message', ordinal));
     const [dot, at] = [target.indexOf('.'), target.indexOf('@')];
     const [name, to] = [target.slice(dot + 1, at), target.slice(at + 1)];
     if (!claims.sent.has(remote)) claims.sent.set(remote, { index, kind: 'ask', from: agent, to, name, remote });
@@ -148,9 +149,4 @@ function gatherPeer(log: History, record: LogRecord, claims: Claims): void {
   if (type === 'peer.split_view' && heard !== undefined && said !== undefined) {
     claims.contradictions.push({ index, heard: seen(heard), said: seen(said) });
   }
-}
-
-/** As the receiving node names it: `arrivingFrom` in runtime/actor/node.ts. */
-function remoteId(sender: Did, message: string): EventId {
-  return eventIdOf('remote', sender, message);
 }

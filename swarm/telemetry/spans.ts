@@ -10,6 +10,7 @@
  * A tell that a turn leaves behind begins a trace of its own (its correlation is the turn), linked to the turn.
  */
 import { agentOf } from '../../runtime/actor/agent-stream.ts';
+import { arrivalIdOf } from '../../runtime/actor/remote.ts';
 import { type AgentPayload, payloadOf } from '../../runtime/actor/vocabulary.ts';
 import type { Did } from '../../runtime/codec/did.ts';
 import type { LogRecord } from '../../runtime/codec/record.ts';
@@ -96,7 +97,7 @@ export class SpanFold {
     const isFromAgent = from !== null && from !== OPERATOR && (kind === 'ask' || kind === 'tell');
     const sender = isFromAgent ? this.#actors.get(from) : undefined;
     // From elsewhere it has the id already under which it was sent (S3).
-    const id = principal !== undefined || sender === undefined ? message : eventIdOf('remote', sender, message);
+    const id = principal !== undefined || sender === undefined ? message : arrivalIdOf(sender, message);
     const parent = isFromAgent ? { parentId: sendingId(id) } : {};
     const attributes = { ...about(record, log), 'gen_ai.agent.name': agent };
     const base = { traceId, links: [], startMs: record.wallMs };
@@ -129,7 +130,7 @@ export class SpanFold {
     const traceId = hexOf(id);
     const links = turn === undefined || turn.traceId === traceId ? [] : [placeOf(turn)];
     put(this.#sent, message, {
-      ...{ traceId, spanId: sendingId(eventIdOf('remote', record.actor, message)), links },
+      ...{ traceId, spanId: sendingId(arrivalIdOf(record.actor, message)), links },
       ...(turn?.traceId === traceId ? { parentId: turn.spanId } : {}),
       ...{ name: `send ${name}`, kind: 'producer', startMs: record.wallMs },
       attributes: { ...about(record, log), 'messaging.operation.type': 'send', 'ringmesh.to': to },
@@ -142,7 +143,7 @@ export class SpanFold {
     const { turn: id, ordinal } = note;
     if (typeof id !== 'string' || typeof ordinal !== 'number') return [];
     const turn = this.#turns.get(id)?.turn;
-    const sent = eventIdOf('remote', record.actor, eventIdOf(id, 'message', ordinal));
+    const sent = arrivalIdOf(record.actor, eventIdOf(id, 'message', ordinal));
     const isFirstAsk = verb === 'ask' && attempt === 1;
     const open: Open = {
       traceId: turn?.traceId ?? hexOf(record.correlation ?? id),
