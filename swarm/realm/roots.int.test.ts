@@ -7,7 +7,7 @@ import type { Cid } from '../../runtime/codec/cid.ts';
 import { ManualClock, seededRandom } from '../../runtime/core/simulation.ts';
 import type { Roots, RootTerms } from '../file/delegations.ts';
 import { provisionRealm } from './realm-folder.ts';
-import { hasOperator, mintRoots, rootsOfNode } from './roots.ts';
+import { hasOperator, mintRoots, outlookOf, rootsOfNode } from './roots.ts';
 
 const HOUR_MS = 3_600_000;
 const ROOT: RootTerms = { command: '/tool/mail', where: [], depth: 1, ceiling: 1000, budget: {}, forMs: HOUR_MS };
@@ -143,6 +143,24 @@ describe('mintRoots', () => {
     expect(hasOperator(realm.directory)).toBe(false);
     await expect(realm.mint(roots)).rejects.toMatchObject({ code: 'key.not_found' });
     expect(await realm.of('two', roots)).toHaveLength(1);
+  });
+});
+
+describe('outlookOf', () => {
+  test('tells when the first ends and what is to be renewed; a new one beside the old is what counts (O1)', async () => {
+    using realm = new Realm();
+    const roots = wanted({}, { command: '/a', forMs: 3 * HOUR_MS }, { command: '/b', budget: { calls: 5 } });
+    await realm.mint(roots);
+    const look = async () => outlookOf(await realm.of('one', roots), realm.clock.now());
+    const end = realm.clock.now() + HOUR_MS;
+    expect(await look()).toEqual({ count: 3, ended: 0, due: 0, endsAt: end });
+    realm.clock.advance(HOUR_MS / 2);
+    expect(await look()).toEqual({ count: 3, ended: 0, due: 1, endsAt: end });
+    realm.clock.advance(HOUR_MS / 2);
+    expect(await look()).toEqual({ count: 3, ended: 2, due: 2, endsAt: end });
+    await realm.mint(roots);
+    expect(await look()).toEqual({ count: 3, ended: 0, due: 0, endsAt: end + HOUR_MS });
+    expect(outlookOf([], realm.clock.now())).toEqual({ count: 0, ended: 0, due: 0, endsAt: undefined });
   });
 });
 

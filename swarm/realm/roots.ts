@@ -6,7 +6,8 @@
  * O1. None is signed where one that says the same is there and has time left: a restart gives nobody anything. Without a
  *     budget a new one takes over when half of the time is over; with one only when it has ended, or else a restart would
  *     give twice as much.
- * O2. What the operator has revoked is not given again, as long as the file names it as it was.
+ * O2. What was revoked, as the realm's folder (`taken-back.ts`) or whoever asks knows, is not given again, as long as the file
+ *     names it as it was.
  * O3. Only who has the operator's key signs. A node needs its own folder, and no more.
  */
 import { existsSync, readFileSync } from 'node:fs';
@@ -23,6 +24,7 @@ import { replaceFile } from '../../runtime/log/durable-file.ts';
 import { Operator } from '../authority/operator.ts';
 import { keyOfTerms, type Roots, type RootTerms } from '../file/delegations.ts';
 import { nodeFolder, type RealmRoster } from './realm-folder.ts';
+import { readRevoked } from './taken-back.ts';
 
 type Place = { readonly directory: string; readonly roster: RealmRoster };
 
@@ -32,7 +34,7 @@ export function hasOperator(directory: string): boolean {
 }
 
 /** Signs what is wanted and not there (O1, O2), for the agents of these nodes; tells how many.
- *  @throws {CodedError} `key.*` · `jwt.*`: what is there was changed · `delegation.bad_terms` */
+ *  @throws {CodedError} `key.*` · `jwt.*`, `statement.*`: what is there was changed · `delegation.bad_terms` */
 export async function mintRoots(
   { directory, roster }: Place,
   wanted: Roots,
@@ -43,7 +45,9 @@ export async function mintRoots(
     readonly isRevoked?: (root: Cid) => boolean;
   },
 ): Promise<number> {
-  const { nodes, clock, isRevoked = () => false } = ports;
+  const { nodes, clock } = ports;
+  const gone = new Set<string>(readRevoked(directory).map(({ value }) => value.target));
+  const isRevoked = (root: Cid): boolean => gone.has(root) || ports.isRevoked?.(root) === true;
   const operator = Operator.ofRealm(directory, ports);
   const now = clock.now();
   let count = 0;
@@ -89,7 +93,34 @@ export async function rootsOfNode(
   );
 }
 
-async function readRoots({ directory, roster }: Place, node: string): Promise<readonly Delegation[]> {
+/** How long what agents were given lasts, and how much of it is for the operator to renew. */
+export type Outlook = {
+  readonly count: number;
+  readonly ended: number;
+  /** Those that have ended among them (O1). */
+  readonly due: number;
+  /** When the first of them ends, or has ended; of roots that say the same the last counts. */
+  readonly endsAt: Millis | undefined;
+};
+
+export function outlookOf(roots: readonly Delegation[], now: Millis): Outlook {
+  const last = new Map<string, Delegation>();
+  for (const root of roots) {
+    const key = `${root.claims.aud} ${keyOfRoot(root)}`;
+    if ((last.get(key)?.claims.exp ?? 0) < root.claims.exp) last.set(key, root);
+  }
+  const held = [...last.values()];
+  const ends = held.map(({ claims }) => claims.exp * 1000);
+  return {
+    count: held.length,
+    ended: ends.filter((end) => end <= now).length,
+    due: held.filter((root) => isDue(root, now)).length,
+    endsAt: held.length === 0 ? undefined : (Math.min(...ends) as Millis),
+  };
+}
+
+/** Those in a node's folder by this realm's operator. @throws {CodedError} `jwt.*` · `delegation.*` */
+export async function readRoots({ directory, roster }: Place, node: string): Promise<readonly Delegation[]> {
   const path = rootsFile(directory, node);
   if (!existsSync(path)) return [];
   const roots: Delegation[] = [];
@@ -105,9 +136,13 @@ async function readRoots({ directory, roster }: Place, node: string): Promise<re
 /** Those that say the same, whenever they end. */
 function rootsFor(held: readonly Delegation[], agent: Did, terms: RootTerms): readonly Delegation[] {
   const key = keyOfTerms(terms);
-  return held.filter(({ claims: { aud, cmd: command, pol: where, dep: depth, tcl: ceiling, bud: budget } }) => {
-    return aud === agent && keyOfTerms({ command, where, depth, ceiling, budget }) === key;
-  });
+  return held.filter((root) => root.claims.aud === agent && keyOfRoot(root) === key);
+}
+
+function keyOfRoot({
+  claims: { cmd: command, pol: where, dep: depth, tcl: ceiling, bud: budget },
+}: Delegation): string {
+  return keyOfTerms({ command, where, depth, ceiling, budget });
 }
 
 /** O1. */

@@ -1,6 +1,7 @@
 /** What the steps of a swarm are given, and what they have made so far. */
 import type { childHosts } from '../../runtime/actor/child-hosts.ts';
 import type { AgentNode } from '../../runtime/actor/node.ts';
+import type { Millis } from '../../runtime/core/brand.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
 import type { Random } from '../../runtime/core/random.ts';
 import type { ProcessIdentity } from '../../runtime/core/system.ts';
@@ -44,6 +45,7 @@ export type Made = {
   claim?: Disposable;
   place?: Place;
   authority?: NodeAuthority;
+  givenUntil?: Millis;
   governance?: Governance;
   servers?: readonly string[];
   hosts?: ReturnType<typeof childHosts>;

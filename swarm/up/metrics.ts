@@ -7,6 +7,7 @@
  */
 import type { VitalEvents } from '../../mesh/heartbeat-events.ts';
 import type { AgentNode } from '../../runtime/actor/node.ts';
+import type { Millis } from '../../runtime/core/brand.ts';
 import { ACTION_EVENTS, type ActionSettled } from '../../runtime/kernel/action-events.ts';
 import type { EventLog } from '../../runtime/log/event-log.ts';
 import { jsonOf } from '../../runtime/log/upcast.ts';
@@ -20,6 +21,8 @@ export type Watched = {
   readonly log: EventLog;
   readonly governance: { readonly rings: Pick<Governance['rings'], 'agents' | 'ringOf'> };
   readonly begunAt: number;
+  /** When the first of what the file gives ends. */
+  readonly givenUntil?: Millis | undefined;
 };
 
 export class Metrics {
@@ -37,7 +40,7 @@ export class Metrics {
 
   text(): string {
     this.#catchUp();
-    const { agents, log, governance } = this.#swarm;
+    const { agents, log, governance, givenUntil } = this.#swarm;
     const { known, awake, running } = agents.census;
     const { mailbox, turnMs } = agents.load;
     const rings = [0, 0, 0, 0];
@@ -76,6 +79,12 @@ export class Metrics {
         'gauge',
         'How far the clock of another node is ahead of this one, if by more than 2 s.',
         [...this.#clocks].map(([node, seconds]) => [{ node }, seconds]),
+      ),
+      family(
+        'ringmesh_delegations_end_timestamp_seconds',
+        'gauge',
+        'When the first of what agents here were given by the file ends, as a Unix time: only a start renews it.',
+        givenUntil === undefined ? [] : [[{}, givenUntil / 1000]],
       ),
     ].join('');
   }

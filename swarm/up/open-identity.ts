@@ -1,4 +1,6 @@
 /** As whom the agents of a swarm act, and what they were given: the keys of its realm, and the roots of its file. */
+import type { Cid } from '../../runtime/codec/cid.ts';
+import type { Millis } from '../../runtime/core/brand.ts';
 import { CodedError, hasCode } from '../../runtime/core/errors.ts';
 import type { NodeAuthority } from '../authority/node-authority.ts';
 import { openAuthority } from '../authority/open-authority.ts';
@@ -16,7 +18,7 @@ import {
   type RealmRoster,
   readRoster,
 } from '../realm/realm-folder.ts';
-import { hasOperator, mintRoots, rootsOfNode } from '../realm/roots.ts';
+import { hasOperator, mintRoots, outlookOf, rootsOfNode } from '../realm/roots.ts';
 import { claimAll, claimSlot } from '../realm/slot.ts';
 import type { Loaded } from './load.ts';
 import { type Made, must, type SwarmPorts } from './made.ts';
@@ -94,7 +96,11 @@ function onlyWith(loaded: Loaded, names: ReadonlySet<string>): Loaded {
 export async function openRoots(
   made: Made,
   { swarm, configuration, ports }: Parts,
-): Promise<{ readonly authority: NodeAuthority | undefined; readonly given: string }> {
+): Promise<{
+  readonly authority: NodeAuthority | undefined;
+  readonly given: string;
+  readonly givenUntil?: Millis | undefined;
+}> {
   const [log, { realm }, directory] = [must(made.log), made, configuration.keys.value];
   if (realm === undefined || swarm.delegations === undefined) return { authority: undefined, given: 'no delegations' };
   const { clock, random } = ports;
@@ -105,17 +111,18 @@ export async function openRoots(
   const nodes = isAlone ? roster.nodes.map(({ name }) => name) : [realm.name];
   const place = { directory, roster };
   const wanted = rootsOf(swarm);
-  const isRevoked = (root: Parameters<NodeAuthority['isTakenBack']>[0]) => authority.isTakenBack(root);
+  const isRevoked = (root: Cid) => authority.isTakenBack(root);
   const signed = hasOperator(directory) ? await mintRoots(place, wanted, { nodes, clock, random, isRevoked }) : 0;
+  const roots = (await Promise.all(nodes.map((node) => rootsOfNode(place, node, wanted)))).flat();
   let [live, over] = [0, 0];
-  for (const node of nodes) {
-    for (const { token } of await rootsOfNode(place, node, wanted)) {
-      if (await isLearned(authority, token)) live += 1;
-      else over += 1;
-    }
+  for (const { token } of roots) {
+    if (await isLearned(authority, token)) live += 1;
+    else over += 1;
   }
+  const standing = roots.filter(({ cid }) => !isRevoked(cid));
   const ended = over === 0 ? '' : `, ${over} ended`;
-  return { authority, given: `${live} delegated${signed === 0 ? '' : `, ${signed} of them now`}${ended}` };
+  const given = `${live} delegated${signed === 0 ? '' : `, ${signed} of them now`}${ended}`;
+  return { authority, given, givenUntil: outlookOf(standing, clock.now()).endsAt };
 }
 
 /** What has ended or was taken back is no fault of the node's: its agents are denied what they were given by it. */

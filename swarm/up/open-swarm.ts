@@ -17,6 +17,7 @@
 
 import { type AgentModule, childHosts } from '../../runtime/actor/child-hosts.ts';
 import type { AgentNode } from '../../runtime/actor/node.ts';
+import type { Millis } from '../../runtime/core/brand.ts';
 import type { EventLog } from '../../runtime/log/event-log.ts';
 import type { NodeAuthority } from '../authority/node-authority.ts';
 import type { Configuration } from '../file/configuration.ts';
@@ -43,6 +44,8 @@ export type Swarm = AsyncDisposable & {
   readonly realm: RealmNode | undefined;
   /** Where the file has delegations: what its agents were given; here an operator takes things back. */
   readonly authority: NodeAuthority | undefined;
+  /** When the first of what the file's delegations gave to agents here ends, or has ended: only a start renews it. */
+  readonly givenUntil: Millis | undefined;
   /** The brokers of its realm, as `host:port`; none for one node alone. */
   readonly servers: readonly string[];
   /** Events that the log had when it was opened. */
@@ -91,6 +94,7 @@ export async function openSwarm(
     realm: made.realm,
     servers: made.servers ?? [],
     authority: made.authority,
+    givenUntil: made.givenUntil,
     place: placeOf(made, configuration),
     begunAt,
     isolation: `memory: ${memory}, cpu: ${cpu}, processes: ${processes}`,
@@ -136,8 +140,9 @@ function stepsOf(swarm: SwarmFile, configuration: Configuration, ports: SwarmPor
       name: 'fold',
       async start(made) {
         const loaded = must(made.loaded);
-        const { authority, given } = await openRoots(made, { swarm, configuration, ports });
+        const { authority, given, givenUntil } = await openRoots(made, { swarm, configuration, ports });
         if (authority !== undefined) made.authority = authority;
+        if (givenUntil !== undefined) made.givenUntil = givenUntil;
         const endorsements = endorsementsOf(loaded.agents, clock.now());
         const asked = authority === undefined ? {} : { authority };
         const parts = { log: must(made.log), clock, random, bundle: () => loaded.bundle, endorsements, ...asked };

@@ -3,13 +3,16 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseRealm } from '../../../mesh/subject.ts';
+import type { Millis } from '../../../runtime/core/brand.ts';
 import { unwrap } from '../../../runtime/core/result.ts';
 import { systemClock, systemRandom } from '../../../runtime/core/system.ts';
 import { findBroker } from '../../broker/find-broker.ts';
 import { spawnBroker } from '../../broker/spawn-broker.ts';
 import { provisionRealm } from '../../realm/realm-folder.ts';
+import { mintRoots } from '../../realm/roots.ts';
 import { type Desk, desk, ended, expectError, lines, type Ran, withLog } from '../command.fixture.ts';
 import { lookForBroker } from './broker-state.ts';
+import { lookAtRoots } from './root-state.ts';
 
 type Checked = { readonly name: string; readonly status: string; readonly found: string; readonly remedy?: string };
 
@@ -95,6 +98,25 @@ describe('doctor', () => {
     expect(ran.stdout.match(/^ok +keys /gm)?.length).toBe(2);
     expect(ran.stdout).toMatch(/^fail {2}keys .*agents\/clerk\/agent-0\.key/m);
     expect(ran.stderr).toMatch(/^ringmesh: doctor\.failed: .*keys\n$/);
+  });
+
+  test('what a node was given is told with its end, and warned of when it is to be renewed or was changed', async () => {
+    using at = desk();
+    const directory = join(at.path, 'keys');
+    const plan = { realm: 'shop', nodes: [{ name: 'till', agents: ['clerk'] }] };
+    const ports = { clock: systemClock, random: systemRandom };
+    const roster = provisionRealm(directory, plan, ports);
+    const root = { command: '/tool/mail', where: [], depth: 0, ceiling: 1000, budget: {}, forMs: 86_400_000 };
+    await mintRoots({ directory, roster }, new Map([['clerk', [root]]]), { nodes: ['till'], ...ports });
+
+    const [fresh] = await lookAtRoots(directory, systemClock.now());
+    const [later] = await lookAtRoots(directory, (systemClock.now() + 2 * 86_400_000) as Millis);
+
+    expect(fresh).toMatchObject({ status: 'ok', found: expect.stringMatching(/^1 of till, the first ends at 2/) });
+    expect(later).toMatchObject({ status: 'warn', found: expect.stringMatching(/^1 of 1 of till .* 1 ended/) });
+    expect(at.run(['doctor', '--keys', 'keys']).stdout).toMatch(/^ok {4}delegations +1 of till/m);
+    writeFileSync(join(directory, 'nodes/till/roots'), 'no token\n');
+    expect(at.run(['doctor', '--keys', 'keys']).stdout).toMatch(/^fail {2}delegations .*roots: /m);
   });
 
   test('keys that others can read fail, and the remedy mends them', () => {

@@ -1,6 +1,6 @@
 /** `doctor`: looks at one thing after the other and says at once how it is, so that what ends the process is the next one. */
 import { existsSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { createColors } from 'picocolors';
 import { childHosts } from '../../../runtime/actor/child-hosts.ts';
 import { CodedError } from '../../../runtime/core/errors.ts';
@@ -14,6 +14,7 @@ import { lookAtKeys } from './key-state.ts';
 import { lookAtLog } from './log-state.ts';
 import { lookAtClock, lookAtDisk, lookAtStore, lookForEngines } from './look.ts';
 import { judgeClock, judgeDisk, judgeEngine, judgeNode } from './machine.ts';
+import { lookAtRoots } from './root-state.ts';
 
 type Options = {
   readonly log?: string;
@@ -63,6 +64,9 @@ function* looks(shell: Shell, { log, keys, broker, cgroup = [], ...options }: Op
   }
   yield () => looked('clock', async () => [judgeClock({ ...(await lookAtClock(clock)), lastEventMs })]);
   if (keys !== undefined) yield () => looked('keys', async () => lookAtKeys(keys));
+  if (keys !== undefined && existsSync(join(keys, 'realm.json'))) {
+    yield () => looked('delegations', () => lookAtRoots(keys, clock.now()));
+  }
   yield () =>
     looked('broker', async () => [
       address === undefined ? await lookForBroker(shell.env['PATH']) : await lookAtBroker(address, clock),
