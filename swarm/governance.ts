@@ -36,7 +36,7 @@ import { jsonOf } from '../runtime/log/upcast.ts';
 import type { NodeAuthority } from './authority/node-authority.ts';
 import { hostGate, type Standing } from './policy/host-gate.ts';
 import { PolicyJournal } from './policy/policy-journal.ts';
-import { factsNow } from './policy/recorded-decisions.ts';
+import { factsNow, takenBy } from './policy/recorded-decisions.ts';
 
 export type GovernanceParts = {
   readonly log: EventLog;
@@ -216,6 +216,13 @@ function relive(rings: Rings, past: LogRecord, log: EventLog): void {
     rings.elevate(jsonOf(past, log) as unknown as Elevation, at);
     return;
   }
+  if (past.type === 'message.accepted' && past.decision !== undefined) {
+    const { from } = jsonOf(past, log) as { readonly from: string | null };
+    if (from === null) return;
+    rings.welcome(from, at);
+    rings.assess(from, at);
+    return;
+  }
   if (past.type !== ACTION_EVENTS.decided && past.type !== ACTION_EVENTS.settled) return;
   if (past.stream.startsWith(SENDERS)) rings.welcome(agent, at);
   else rings.enter(agent, at);
@@ -230,16 +237,11 @@ function relive(rings: Rings, past: LogRecord, log: EventLog): void {
   if (isViolation({ verdict, code, gate: refused.gate as GateName })) rings.observe(agent, 'violated', at);
 }
 
-/** What an allowed act took of its rates, taken again as it was then. A message sent is an act, too; what its record does not
- *  say is which rules' buckets it took from. */
+/** What an allowed act took of its rates, taken again as it was then. A message sent is an act, too, and so is one that came
+ *  from another node: its sender's. */
 function reliveRates(past: LogRecord, log: EventLog, budget: BudgetGate, buckets: RateBuckets): void {
-  if (past.decision?.verdict !== 'allow') return;
-  const agent = past.stream.slice(past.stream.indexOf('/') + 1);
-  if (past.type === ACTION_EVENTS.decided) {
-    const decided = jsonOf(past, log) as unknown as ActionDecided;
-    budget.relive({ agent, target: decided.target }, (decided.at ?? past.wallMs) as Millis);
-    buckets.relive(decided);
-  } else if (past.type === 'message.sent') {
-    budget.relive({ agent, target: '' }, past.wallMs); // no manifest limits messages, so the target tells nothing
-  }
+  const taken = takenBy(past, log);
+  if (taken === undefined) return;
+  budget.relive(taken, taken.at);
+  buckets.relive({ ...taken, refused: null });
 }

@@ -45,7 +45,7 @@ export class RateBuckets implements Buckets {
   }
 
   /** Takes again what a recorded decision took when it was made (W4). */
-  relive({ owed = [], refused, at }: ActionDecided): void {
+  relive({ owed = [], refused, at }: Pick<ActionDecided, 'owed' | 'refused' | 'at'>): void {
     if (refused !== null) return;
     for (const { kind, key, limit, perMs } of owed) {
       if (kind !== 'consume' || typeof key !== 'string' || !isCount(limit) || !isCount(perMs)) continue;

@@ -9,7 +9,7 @@ import { arrivingOf, type SpawnData } from './live.ts';
 import { nameOf, type Operation } from './protocol.ts';
 import { type AgentName, agentName } from './ref.ts';
 import type { RunningTurn } from './running-turn.ts';
-import type { Judged } from './segment-events.ts';
+import type { Said } from './segment-events.ts';
 import type { Effects, Shell } from './shell.ts';
 import type { ProvidedTool } from './tool.ts';
 import {
@@ -51,15 +51,12 @@ export class NodeEffects implements Effects {
 
   /** What the gates said when it was said stands until authority changes, for what they said it to. A turn that was entered
    *  again, or that says something else now, asks anew. */
-  decide(turn: RunningTurn, message: string, operation: Operation): Judged {
+  decide(turn: RunningTurn, message: string, operation: Operation): Said {
     const { kernel } = this.#shell;
     const action = this.#action(turn, 0, operation);
-    const { risk } = action;
     const before = turn.admitted.get(message);
-    if (before === undefined || before.digest !== digestIn(action)) {
-      return { risk, decision: kernel.admit(action).recorded };
-    }
-    return { risk, decision: kernel.stands(before.recorded) ? before.recorded : kernel.decide(action).recorded };
+    if (before === undefined || before.digest !== digestIn(action)) return kernel.admit(action);
+    return kernel.stands(before.recorded) ? before : kernel.decide(action);
   }
 
   review(turn: RunningTurn, reply: Outcome): Outcome {
@@ -97,9 +94,9 @@ export class NodeEffects implements Effects {
     }
     const action = this.#action(turn, ordinal, operation);
     if (operation.verb === 'tell') {
-      const { decision, recorded } = kernel.admit(action);
+      const { decision, ...said } = kernel.admit(action);
       if (decision.verdict === 'allow') {
-        turn.admitted.set(messageIdOf(action), { digest: digestIn(action), recorded });
+        turn.admitted.set(messageIdOf(action), { digest: digestIn(action), ...said });
         return { type: 'ok', value: null };
       }
     }

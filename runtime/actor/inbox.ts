@@ -93,9 +93,10 @@ export class NodeInbox implements Inbox {
     const busy = busyFor(live, arriving);
     if (busy !== undefined) return busy;
     const { message, kind, name, body, from, chain, deadline, correlation, cause, did, envelope } = arriving;
-    const payload = { body, chain: [...chain], deadline, from, kind, message, name };
     const governed = arriving.govern?.();
     if (governed?.type === 'refused') return governed.outcome;
+    const judged = governed?.judged ?? null;
+    const payload = { body, chain: [...chain], deadline, from, judged, kind, message, name };
     const paid = arriving.pay?.() ?? NOTHING_PAID;
     if (!paid.ok) return { type: 'denied', ...paid.error };
     const origin = {

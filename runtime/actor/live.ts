@@ -10,6 +10,7 @@ import type { AgentName } from './ref.ts';
 import type { Pay } from './remote.ts';
 import type { RunningTurn } from './running-turn.ts';
 import type { ChildKind } from './supervision.ts';
+import type { AgentPayload } from './vocabulary.ts';
 
 /** What is known of every agent, put away or not. */
 export type Known = {
@@ -71,7 +72,11 @@ export type Arriving = {
 
 /** A verdict for the record, or a refusal that is being recorded. */
 export type Governed =
-  | { readonly type: 'allowed'; readonly record: { readonly decision?: RecordedDecision } }
+  | {
+      readonly type: 'allowed';
+      readonly record: { readonly decision?: RecordedDecision };
+      readonly judged: AgentPayload<'message.accepted'>['judged'];
+    }
   | { readonly type: 'refused'; readonly outcome: Promise<NotOk> };
 
 /** An acceptance on disk. */

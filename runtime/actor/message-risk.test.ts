@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { parseDid } from '../codec/did.ts';
 import { sha256 } from '../codec/digest.ts';
+import type { JsonValue } from '../codec/json.ts';
 import { digestText, parseEventId } from '../codec/record.ts';
 import { utf8 } from '../core/bytes.ts';
 import { unwrap } from '../core/result.ts';
@@ -57,6 +58,11 @@ async function aNode(mayPay: (action: Action) => boolean = () => true) {
 
 const one = refTo(Till, 'one');
 
+const riskJudged = (payload: JsonValue): readonly number[] => {
+  const { judged } = (payload ?? {}) as { readonly judged?: { readonly risk: number } | null };
+  return judged ? [judged.risk] : [];
+};
+
 describe('the risk class of a message', () => {
   test('is its contract’s, 0 where that says none, and 4 where there is no such message', () => {
     const names = ['look', 'pay', 'steal', 'toString', '__proto__'];
@@ -100,9 +106,9 @@ describe('the risk class of a message', () => {
       'arriving tell till.pay@two 3 250',
     ]);
     const risks = node.kit.events.flatMap(({ type, payload }) =>
-      type === 'message.sent' || type === 'action.decided' ? [(payload as { readonly risk: number }).risk] : [],
+      type === 'action.decided' ? [(payload as { readonly risk: number }).risk] : riskJudged(payload),
     );
-    expect(risks).toEqual([3, 3]);
+    expect(risks).toEqual([3, 3, 3]);
   });
 
   test('keeps what is refused for it from being done, and says so by a code on record', async () => {

@@ -46,7 +46,7 @@ import { arrivalIdOf, type Incoming, type Receiver } from './remote.ts';
 import type { NewAgentEvent } from './segment-events.ts';
 import type { Shell } from './shell.ts';
 import { ring } from './timers.ts';
-import { arrivalActionOf, payingFor, retryActionOf } from './turn-action.ts';
+import { arrivalActionOf, payingFor, retryActionOf, splitTarget } from './turn-action.ts';
 import { NodeTurns } from './turns.ts';
 import { NodeWaking } from './waking.ts';
 
@@ -176,7 +176,8 @@ export class AgentNode implements AsyncDisposable, Receiver {
       return { type: 'ok', value: { message: retry }, event: eventIdOf('accepted', agent, retry) };
     const cause = records.causeOf(letter.index);
     const action = this.#saidIn(letter, cause);
-    const governed: Governed = action === undefined ? { type: 'allowed', record: {} } : this.#govern(action);
+    const governed: Governed =
+      action === undefined ? { type: 'allowed', record: {}, judged: null } : this.#govern(action);
     if (governed.type === 'refused') return governed.outcome;
     const kind = letter.kind === 'signal' ? 'signal' : 'tell';
     const pays = action === undefined ? {} : payingFor(parts, action, governed.record.decision?.delegations);
@@ -303,8 +304,11 @@ export class AgentNode implements AsyncDisposable, Receiver {
   }
 
   #govern(action: Action): Governed {
-    const { decision, recorded } = this.#shell.kernel.admit(action);
-    if (decision.verdict === 'allow') return { type: 'allowed', record: { decision: recorded } };
+    const { decision, recorded, judged } = this.#shell.kernel.admit(action);
+    const { contract } = splitTarget(action.target);
+    if (decision.verdict === 'allow') {
+      return { type: 'allowed', record: { decision: recorded }, judged: { contract, ...judged } };
+    }
     return { type: 'refused', outcome: this.#refuse(action) };
   }
 

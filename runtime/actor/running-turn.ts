@@ -1,11 +1,12 @@
 /** A turn under way, on the node's side: what it has asked of the kernel and not heard yet, and how it will end. */
 
 import type { JsonValue } from '../codec/json.ts';
-import type { Cause, RecordedDecision } from '../codec/record.ts';
+import type { Cause } from '../codec/record.ts';
 import { eventIdOf } from '../kernel/event-id.ts';
 import type { Accepted, TurnMemory } from './agent-view.ts';
 import type { Call } from './call-chain.ts';
 import type { Entry, Recorded, TurnDiverged, TurnDone, TurnFailed, TurnParked, TurnStale } from './protocol.ts';
+import type { Said } from './segment-events.ts';
 
 export type TurnEnd =
   | TurnDone
@@ -49,10 +50,7 @@ export class RunningTurn {
   #forgotten = 0;
   readonly #abort = new AbortController();
   /** What the gates said of the messages that it is about to send, by message, and to which operation they said it. */
-  readonly admitted = new Map<
-    string,
-    { readonly digest: JsonValue | undefined; readonly recorded: RecordedDecision }
-  >();
+  readonly admitted = new Map<string, Said & { readonly digest: JsonValue | undefined }>();
   /** What its host was given to begin from: nothing, because it has the state; a state that was kept; or every fact. */
   given: 'nothing' | 'kept' | 'all' = 'all';
   operations: number;

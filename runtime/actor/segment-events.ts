@@ -1,7 +1,6 @@
 /** What a segment of a turn leaves in the log. Pure but for the verdicts, which are given. */
-import type { RecordedDecision } from '../codec/record.ts';
-import type { Risk } from '../kernel/action.ts';
 import { eventIdOf } from '../kernel/event-id.ts';
+import type { Verdict } from '../kernel/kernel.ts';
 import type { NewEvent } from '../log/event-log.ts';
 import type { Entry, Operation } from './protocol.ts';
 import type { AgentEvent } from './vocabulary.ts';
@@ -9,11 +8,11 @@ import type { AgentEvent } from './vocabulary.ts';
 /** An agent's event on its way into the log. */
 export type NewAgentEvent = AgentEvent & Partial<Pick<NewEvent, 'id' | 'cause' | 'correlation' | 'decision'>>;
 
-/** The verdict on a message, and the risk class that it was given for. */
-export type Judged = { readonly decision: RecordedDecision; readonly risk: Risk };
-
 /** Of a message by its id. */
-type Decide = (message: string, operation: Operation) => Judged;
+type Decide = (message: string, operation: Operation) => Said;
+
+/** The verdict on a message, as its record has it. */
+export type Said = Pick<Verdict, 'recorded' | 'judged'>;
 
 /** A segment's entries as events, in order. A message that may no longer be sent is a dead letter in the same append. */
 export function eventsOf(
@@ -32,8 +31,8 @@ function eventsOfEntry(turn: string, entry: Entry, now: number, decide: Decide):
     case 'tell': {
       const { message, agent: to, contract, name, input: body, retryForMs } = entry;
       const operation = { verb: 'tell', agent: to, contract, message: name, input: body, retryForMs } as const;
-      const { decision, risk } = decide(message, operation);
-      const payload = { turn, message, to, contract, name, body, retry_until: now + retryForMs, risk };
+      const { recorded: decision, judged } = decide(message, operation);
+      const payload = { turn, message, to, contract, name, body, retry_until: now + retryForMs, judged };
       const sent: NewAgentEvent = { type: 'message.sent', payload, decision };
       if (decision.verdict === 'allow') return [sent];
       const id = eventIdOf('delivered', message);

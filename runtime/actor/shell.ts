@@ -17,7 +17,7 @@ import type { Operation } from './protocol.ts';
 import type { Records } from './records.ts';
 import type { AgentName } from './ref.ts';
 import type { RunningTurn } from './running-turn.ts';
-import type { Judged } from './segment-events.ts';
+import type { Said } from './segment-events.ts';
 import type { Exit } from './supervision.ts';
 
 /** Accepting messages, and answering whoever waits (N1, N5). */
@@ -75,7 +75,7 @@ export interface Waking {
 export interface Effects {
   begin(turn: RunningTurn, ordinal: number, operation: Operation): void;
   /** The verdict on a message that a segment leaves, as the record holds it. */
-  decide(turn: RunningTurn, message: string, operation: Operation): Judged;
+  decide(turn: RunningTurn, message: string, operation: Operation): Said;
   /** What may be seen of the turn's reply. */
   review(turn: RunningTurn, reply: Outcome): Outcome;
 }

@@ -23,6 +23,24 @@ const wait = z.strictObject({
   until: z.int().nullable(),
 });
 
+/** How it was judged, beside the decision of the same record: what is needed to take from rates, and to decide, again. Where a
+ *  record says neither the moment nor the ring, they are `null`. */
+const judged = z.strictObject({
+  at: z.int().nullable(),
+  /** What was owed for the yes, buckets to be taken from among it. */
+  owed: z.array(z.object({ kind: z.string() }).catchall(data)).readonly(),
+  ring: z.int().nullable(),
+  risk: z.int().min(0).max(4),
+});
+const accepted = z.strictObject({
+  message: id,
+  kind: z.enum(['ask', 'tell', 'timer', 'notice', 'signal']),
+  name: z.string(),
+  body: data,
+  from: z.string().nullable(),
+  chain: z.array(z.string()),
+  deadline: z.int().nullable(),
+});
 const sent = z.strictObject({
   turn: id,
   message: id,
@@ -84,15 +102,10 @@ export const AGENT_EVENTS = {
   },
   /** A message will be answered, or dead-lettered: the promise that senders wait for. */
   'message.accepted': {
-    1: z.strictObject({
-      message: id,
-      kind: z.enum(['ask', 'tell', 'timer', 'notice', 'signal']),
-      name: z.string(),
-      body: data,
-      from: z.string().nullable(),
-      chain: z.array(z.string()),
-      deadline: z.int().nullable(),
-    }),
+    1: accepted,
+    /** What this node decided about a message of another: under the contract of its receiver. `null` for messages that are not
+     *  decided here, and for those of version 1. */
+    2: accepted.extend({ judged: judged.extend({ contract: z.string() }).nullable() }),
   },
   /** A message that was accepted will not be answered. */
   'message.dead_lettered': {
@@ -107,6 +120,7 @@ export const AGENT_EVENTS = {
     1: sent,
     /** The class that was decided about. Those of version 1 were all decided as of class 1. */
     2: sent.extend({ risk: z.int().min(0).max(4) }),
+    3: sent.extend({ judged }),
   },
   /** The other side has accepted what was sent, or never will. */
   'message.delivered': {
@@ -151,16 +165,20 @@ export const AGENT_EVENTS = {
 export type AgentEventType = keyof typeof AGENT_EVENTS;
 /** The payload in its newest version. */
 export type AgentPayload<T extends AgentEventType> = Newest<(typeof AGENT_EVENTS)[T]>;
-type Newest<V> = V extends { readonly 2: z.ZodType<infer P> }
+type Newest<V> = V extends { readonly 3: z.ZodType<infer P> }
   ? P
-  : V extends { readonly 1: z.ZodType<infer P> }
+  : V extends { readonly 2: z.ZodType<infer P> }
     ? P
-    : never;
+    : V extends { readonly 1: z.ZodType<infer P> }
+      ? P
+      : never;
 
 /** An event of any of these types, told apart by `type`. */
 export type AgentEvent = {
   [T in AgentEventType]: { readonly type: T; readonly payload: AgentPayload<T> };
 }[AgentEventType];
+
+type Fields = { readonly [name: string]: JsonValue };
 
 /** By type, the steps from version 1 to the newest. */
 export const AGENT_UPCASTS: { readonly [T in AgentEventType]: readonly Step[] } = {
@@ -170,18 +188,24 @@ export const AGENT_UPCASTS: { readonly [T in AgentEventType]: readonly Step[] } 
   'agent.suspended': [],
   'agent.resumed': [],
   'supervisor.decided': [],
-  'message.accepted': [],
+  'message.accepted': [(data) => ({ ...(data as Fields), judged: null })],
   'message.dead_lettered': [],
   'message.retried': [],
   'agent.emitted': [],
-  'message.sent': [(data) => ({ ...(data as { readonly [name: string]: JsonValue }), risk: 1 })],
+  'message.sent': [
+    (data) => ({ ...(data as Fields), risk: 1 }),
+    (data) => {
+      const { risk = 1, ...rest } = { ...(data as Fields) };
+      return { ...rest, judged: { at: null, owed: [], ring: null, risk } };
+    },
+  ],
   'message.delivered': [],
   'timer.armed': [],
   'timer.cancelled': [],
   'timer.fired': [],
   'watch.begun': [],
   'turn.committed': [],
-  'turn.parked': [(data) => ({ ...(data as { readonly [name: string]: JsonValue }), told: [] })],
+  'turn.parked': [(data) => ({ ...(data as Fields), told: [] })],
   'turn.woken': [],
   'turn.failed': [],
   'turn.stuck': [],

@@ -42,6 +42,10 @@ export type ActionDecided = {
   readonly note: { readonly [name: string]: JsonValue };
 };
 
+/** How an act was judged that is its own record (a message sent, or accepted from elsewhere): what that says of it, beside the
+ *  decision, so that it can be counted again after a restart, and decided again. */
+export type Judged = Pick<ActionDecided, 'at' | 'ring' | 'risk'> & { readonly owed: readonly Obligation[] };
+
 export type ActionSettled = {
   readonly key: string;
   readonly status: 'ok' | 'failed' | 'unknown';

@@ -27,10 +27,11 @@ import type { Random } from '../core/random.ts';
 import type { EventLog, NewEvent, Recorded } from '../log/event-log.ts';
 import { eventType } from '../log/vocabulary.ts';
 import { type Action, actionDigest } from './action.ts';
-import { ABANDONED, ACTION_EVENTS, type ActionDecided, type ActionSettled } from './action-events.ts';
+import { ABANDONED, ACTION_EVENTS, type ActionDecided, type ActionSettled, type Judged } from './action-events.ts';
 import { Attempts, type Executor } from './attempt.ts';
 import { newEventId } from './event-id.ts';
 import {
+  type Basis,
   type Decision,
   decide,
   type Ending,
@@ -59,6 +60,13 @@ export type KernelParts = {
   readonly epochs?: () => Epochs;
 };
 
+/** The verdict on an act that is its own record, and what that record says of it. */
+export type Verdict = {
+  readonly decision: Decision;
+  readonly recorded: RecordedDecision;
+  readonly judged: Judged;
+};
+
 const REFUSALS_FLUSH_MS = 1_000;
 
 /** Of a result, as JSON: the record of it has a note beside it, and is one blob. */
@@ -81,19 +89,16 @@ export class Kernel implements AsyncDisposable {
 
   /** The verdict alone, for an act that is its own record (a message sent, a timer armed): put it into that record, and
    *  append in this very tick. Takes nothing of any limit; `admit` does. */
-  decide(action: Action): { readonly decision: Decision; readonly recorded: RecordedDecision } {
-    const request = this.#request(action);
-    const decision = this.#decide(action, request);
-    return { decision, recorded: this.#recorded(decision, request) };
+  decide(action: Action): Verdict {
+    return this.#verdict(this.#request(action));
   }
 
   /** The same, and if it is allowed takes its place in the rates, as `perform` does, in this tick (K6). Once for each act. */
-  admit(action: Action): { readonly decision: Decision; readonly recorded: RecordedDecision } {
+  admit(action: Action): Verdict {
     const request = this.#request(action);
-    const decision = this.#decide(action, request);
-    const recorded = this.#recorded(decision, request);
-    if (decision.verdict === 'allow') this.#hold(request)[Symbol.dispose](); // it is over as soon as it is recorded
-    return { decision, recorded };
+    const verdict = this.#verdict(request);
+    if (verdict.decision.verdict === 'allow') this.#hold(request)[Symbol.dispose](); // it is over as soon as it is recorded
+    return verdict;
   }
 
   /** Whether what was admitted then stands under the authority of now: nothing was withdrawn, and no other policy rules. */
@@ -275,9 +280,20 @@ export class Kernel implements AsyncDisposable {
     for (const gate of Object.values(this.#parts.gates)) gate?.observe?.(request, ending);
   }
 
-  #recorded(decision: Decision, request: GateRequest): RecordedDecision {
-    const gate = this.#parts.gates.policy;
-    const [policy, basis] = [gate?.policy, gate?.basis?.(request)];
+  #verdict(request: GateRequest): Verdict {
+    const { action, at } = request;
+    const decision = this.#decide(action, request);
+    const basis = this.#basisOf(request);
+    const judged = { at, owed: decision.obligations, ring: basis?.ring ?? null, risk: action.risk };
+    return { decision, recorded: this.#recorded(decision, request, basis), judged };
+  }
+
+  #basisOf(request: GateRequest): Basis | undefined {
+    return this.#parts.gates.policy?.basis?.(request);
+  }
+
+  #recorded(decision: Decision, request: GateRequest, basis = this.#basisOf(request)): RecordedDecision {
+    const policy = this.#parts.gates.policy?.policy;
     return {
       verdict: decision.verdict,
       code: decision.code,
@@ -293,7 +309,7 @@ export class Kernel implements AsyncDisposable {
     const { action, at } = request;
     const { key, verb, target, effect, risk, input } = action;
     const digest = digestText(request.digest);
-    const ring = this.#parts.gates.policy?.basis?.(request).ring ?? null;
+    const ring = this.#basisOf(request)?.ring ?? null;
     const note = action.note?.() ?? {};
     // In the order of their names: what is sorted is written natively.
     return {

@@ -34,6 +34,9 @@ export function decideAgain(decided: Decided, bundleOf: (digest: DigestText) => 
   if (decision.policy !== undefined && bundle === undefined) {
     return { type: 'not_replayable', why: 'the bundle is not in the log' };
   }
+  if (decided.record.type === 'message.sent' && (bundle?.facts.size ?? 0) > 0) {
+    return { type: 'not_replayable', why: 'what was counted when it was said is not known' }; // its record waits for its turn
+  }
   const again = answerUnder(bundle, decided);
   const recorded = recordedAnswer(decided);
   if (decision.code === 'policy.rate_exceeded') {

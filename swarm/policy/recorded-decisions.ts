@@ -1,11 +1,15 @@
 /**
  * What was decided, read back from a log as the requests that it was decided about.
  *
- * `action.decided` says all of it: the action, the moment, the ring, the trust. A record that does not (`message.sent` has
- * no room for them) is told with what the log last said of the agent before it, and marked: `isExact` is false.
+ * `action.decided` says all of it: the action, the moment, the ring, the trust; so do `message.sent` and `message.accepted` in
+ * their newest versions. A record that does not is told with what the log last said of the agent before it, and marked:
+ * `isExact` is false.
  */
+
 import type { Bundle } from '../../policies/bundle/bundle.ts';
 import type { PolicyRequest } from '../../policies/decision/request.ts';
+import { FactMonitors } from '../../policies/gate/fact-monitors.ts';
+import { type AgentPayload, payloadOf as agentPayloadOf } from '../../runtime/actor/vocabulary.ts';
 import type { DigestText, LogRecord, RecordedDecision } from '../../runtime/codec/record.ts';
 import { digestText, parseStreamId } from '../../runtime/codec/record.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
@@ -13,6 +17,7 @@ import { hasCode } from '../../runtime/core/errors.ts';
 import { type Action, actionDigest, type Risk } from '../../runtime/kernel/action.ts';
 import { ACTION_EVENTS, type ActionDecided } from '../../runtime/kernel/action-events.ts';
 import { type GateName, type GateRequest, NO_EPOCHS } from '../../runtime/kernel/gate.ts';
+import type { Obligation } from '../../runtime/kernel/obligation.ts';
 import type { Ring } from '../../runtime/kernel/ring.ts';
 import { RING_EVENTS, type RingMoved } from '../../runtime/kernel/ring-events.ts';
 import { NEWCOMER_SCORE } from '../../runtime/kernel/rings.ts';
@@ -49,35 +54,53 @@ export function isReadable(decided: Decided | Unreadable): decided is Decided {
 
 /** The decision of one record that has one. Reads no more of the log than the agent's ring. */
 export function recordedDecision(log: EventLog, record: LogRecord, decision: RecordedDecision): Decided | Unreadable {
-  const stream = parseStreamId(`ring/${agentOf(record)}`);
-  const told = stream.ok ? [...log.readStream(stream.value)].filter(({ index }) => index < record.index) : [];
-  const moved = told.findLast(isMove);
-  const facts = (bundle: Bundle): Facts => {
-    if (bundle.facts.size === 0) return NO_FACTS;
-    const before = new RecordedFacts();
-    for (const each of recordedDecisions(log)) {
-      if (each.record.index >= record.index) break;
-      if (isReadable(each) && isCounted(each)) before.add(each.request);
-    }
-    return before.after(before.size, bundle);
+  const standingOf = (agent: string): Standing => {
+    const stream = parseStreamId(`ring/${agent}`);
+    const told = stream.ok ? [...log.readStream(stream.value)].filter(({ index }) => index < record.index) : [];
+    const moved = told.findLast(isMove);
+    return moved === undefined ? NEWCOMER : standingAfter(moved, log);
   };
-  return decidedOf(record, decision, moved === undefined ? NEWCOMER : standingAfter(moved, log), { log, facts });
+  const facts = (bundle: Bundle): Facts => factsBefore(log, record.index, bundle);
+  return decidedOf(record, decision, { log, standingOf, facts });
 }
 
 /** Every decision in a log, in order. */
 export function* recordedDecisions(log: EventLog): Generator<Decided | Unreadable> {
   const standings = new Map<string, Standing>();
+  const standingOf = (agent: string): Standing => standings.get(agent) ?? NEWCOMER;
   const allowed = new RecordedFacts();
   for (const record of log.read()) {
     if (isMove(record)) standings.set(agentOf(record), standingAfter(record, log));
     if (record.decision === undefined) continue;
-    const before = allowed.size;
-    const facts = (bundle: Bundle): Facts => allowed.after(before, bundle);
-    const standing = standings.get(agentOf(record)) ?? NEWCOMER;
-    const decided = decidedOf(record, record.decision, standing, { log, facts });
-    if (isReadable(decided) && isCounted(decided)) allowed.add(decided.request);
+    const { size } = allowed;
+    const facts = (bundle: Bundle): Facts => allowed.after(size, bundle, () => factsBefore(log, record.index, bundle));
+    const decided = decidedOf(record, record.decision, { log, standingOf, facts });
     yield decided;
+    if (isReadable(decided) && isCounted(decided)) allowed.add(decided.request);
   }
+}
+
+/** What stands under a bundle before an index: one pass over the log. */
+function factsBefore(log: EventLog, index: number, bundle: Bundle): FactMonitors {
+  const monitors = new FactMonitors(bundle.facts, 0);
+  if (bundle.facts.size === 0) return monitors;
+  for (const each of recordedDecisions(log)) {
+    if (each.record.index >= index) break;
+    if (isReadable(each) && isCounted(each)) monitors.count(each.request);
+  }
+  return monitors;
+}
+
+/** What an act that was allowed took of rates when it was: whose it was, upon what, when, and what it owed. */
+export type Taken = Pick<Action, 'agent' | 'target'> & Pick<ActionDecided, 'owed'> & { readonly at: Millis };
+
+/** The same of a record; `undefined` where that has none, or cannot be read back. */
+export function takenBy(record: LogRecord, log: EventLog): Taken | undefined {
+  if (record.decision?.verdict !== 'allow') return undefined;
+  const read = readAction(record, log);
+  if (typeof read === 'string') return undefined;
+  const { action, owed, at = record.wallMs } = read;
+  return { agent: action.agent, target: action.target, owed, at };
 }
 
 function isMove({ type }: LogRecord): boolean {
@@ -100,13 +123,17 @@ function isCounted({ decision }: Decided): boolean {
 function decidedOf(
   record: LogRecord,
   decision: RecordedDecision,
-  last: Standing,
-  { log, facts }: { readonly log: EventLog; readonly facts: Decided['facts'] },
+  {
+    log,
+    standingOf,
+    facts,
+  }: { readonly log: EventLog; readonly standingOf: (agent: string) => Standing } & Pick<Decided, 'facts'>,
 ): Decided | Unreadable {
   const read = readAction(record, log);
   if (typeof read === 'string') return { record, code: read };
   const { action, at, ring, digest, refused } = read;
   const isExact = at !== undefined && ring !== undefined && decision.trust !== undefined;
+  const last = standingOf(action.agent);
   const standing: Standing = { ring: ring ?? last.ring, trust: decision.trust?.score ?? last.trust };
   const { epochs = NO_EPOCHS } = decision;
   const asked: GateRequest = { action, at: at ?? record.wallMs, digest: actionDigest(action), epochs };
@@ -124,6 +151,7 @@ type ReadAction = {
   readonly at: Millis | undefined;
   readonly ring: Ring | undefined;
   readonly digest: DigestText | undefined;
+  readonly owed: readonly Obligation[];
   readonly refused: Decided['refused'];
 };
 
@@ -132,22 +160,26 @@ function readAction(record: LogRecord, log: EventLog): ReadAction | string {
   const payload = payloadOf(record, log);
   if (typeof payload === 'string') return payload;
   if (record.type === ACTION_EVENTS.decided) return fromDecided(record, payload as Partial<ActionDecided>);
-  if (record.type === 'message.sent') return fromSent(record, payload as Partial<Sent>);
+  if (record.type === 'message.sent') return fromSent(record, payload as Partial<AgentPayload<'message.sent'>>);
+  if (record.type === 'message.accepted') return fromAccepted(record, payload as Partial<Accepted>);
   return 'event.unknown_type';
 }
 
 function payloadOf(record: LogRecord, log: EventLog): object | string {
   try {
-    const payload = jsonOf(record, log);
+    const payload = agentPayloadOf(record, log);
+    if (payload === undefined) return 'event.unknown_type';
     return typeof payload === 'object' && payload !== null ? payload : 'event.not_json';
   } catch (error) {
-    if (hasCode(error, 'event.payload_missing') || hasCode(error, 'event.not_json')) return error.code;
+    for (const code of UNREADABLE) if (hasCode(error, code)) return code;
     throw error;
   }
 }
 
+const UNREADABLE = ['event.payload_missing', 'event.not_json', 'event.newer_version'] as const;
+
 function fromDecided(record: LogRecord, payload: Partial<ActionDecided>): ReadAction | string {
-  const { key, verb, target, effect, risk, input, scope, at, ring, refused, digest } = payload;
+  const { key, verb, target, effect, risk, input, scope, at, ring, owed = [], refused, digest } = payload;
   if (key === undefined || verb === undefined || target === undefined) return 'event.unknown_type';
   if (effect === undefined || risk === undefined || input === undefined) return 'event.unknown_type';
   const scoped = typeof scope === 'string' ? { scope } : {};
@@ -156,30 +188,43 @@ function fromDecided(record: LogRecord, payload: Partial<ActionDecided>): ReadAc
     at: at as Millis | undefined,
     ring: (ring ?? undefined) as Ring | undefined,
     digest: digest as DigestText | undefined,
+    owed,
     refused: refused ? { gate: refused.gate as GateName, outcome: refused } : undefined,
   };
 }
 
-/** What `runtime/actor` records of a message on its way. */
-type Sent = {
-  readonly turn: string;
-  readonly message: string;
-  readonly to: string;
-  readonly contract: string;
-  readonly name: string;
-  readonly body: Action['input'];
-  /** Missing in version 1, whose messages were all of class 1. */
-  readonly risk?: Risk;
-};
+function fromSent(record: LogRecord, payload: Partial<AgentPayload<'message.sent'>>): ReadAction | string {
+  const { turn, message, to, contract, name, body, judged } = payload;
+  if (message === undefined || to === undefined || body === undefined || judged === undefined) {
+    return 'event.unknown_type';
+  }
+  const said = { key: `${turn}/${message}`, verb: 'tell', target: `${contract}.${name}@${to}`, input: body } as const;
+  return fromJudged({ ...actorOf(record), ...said }, judged);
+}
 
-function fromSent(record: LogRecord, payload: Partial<Sent>): ReadAction | string {
-  const { turn, message, to, contract, name, body, risk = 1 } = payload;
-  if (message === undefined || to === undefined || body === undefined) return 'event.unknown_type';
-  const target = `${contract}.${name}@${to}`;
-  const key = `${turn}/${message}`;
-  const tame = { effect: 'idempotent', risk, withinMs: 1 } as const;
-  const action = { ...actorOf(record), ...tame, key, verb: 'tell', target, input: body } as const;
-  return { action, at: undefined, ring: undefined, digest: undefined, refused: undefined };
+type Accepted = AgentPayload<'message.accepted'>;
+
+/** What came from another node: its sender's act, which was decided here. */
+function fromAccepted(record: LogRecord, { message, kind, from, name, body, judged }: Partial<Accepted>) {
+  if (message === undefined || typeof from !== 'string' || body === undefined || !judged) return 'event.unknown_type';
+  if (record.principal === undefined || (kind !== 'ask' && kind !== 'tell')) return 'event.unknown_type';
+  const target = `${judged.contract}.${name}@${agentOf(record)}`;
+  const said = { key: `${message}/arrival`, verb: kind, target, input: body } as const;
+  return fromJudged({ agent: from, actor: record.principal, stream: record.stream, ...said }, judged);
+}
+
+function fromJudged(
+  said: Omit<Action, 'effect' | 'risk' | 'withinMs'>,
+  { at, owed, ring, risk }: AgentPayload<'message.sent'>['judged'],
+): ReadAction {
+  return {
+    action: { ...said, effect: 'idempotent', risk: risk as Risk, withinMs: 1 },
+    at: (at ?? undefined) as Millis | undefined,
+    ring: (ring ?? undefined) as Ring | undefined,
+    digest: undefined,
+    owed,
+    refused: undefined,
+  };
 }
 
 function actorOf(record: LogRecord): Pick<Action, 'agent' | 'actor' | 'stream'> {
@@ -196,9 +241,7 @@ export function factsNow(log: EventLog): (bundle: Bundle | undefined) => Facts {
   return (bundle) => {
     if (bundle === undefined || bundle.facts.size === 0) return NO_FACTS;
     if (current?.bundle !== bundle) {
-      const before = new RecordedFacts();
-      for (const each of recordedDecisions(log)) if (isReadable(each) && isCounted(each)) before.add(each.request);
-      current = { bundle, facts: before.after(before.size, bundle) };
+      current = { bundle, facts: factsBefore(log, log.size, bundle) };
     }
     return current.facts;
   };
