@@ -6,8 +6,10 @@ import { expect, test } from 'vitest';
 import type { Random } from '../../runtime/core/random.ts';
 import { soundEventsOf } from '../../runtime/log/sound-events.fixture.ts';
 import { stepOf } from '../handshake.ts';
-import { aPair, type LinkNode } from './link.fixture.ts';
-import type { Sent, Wire } from './net.fixture.ts';
+import { aPair, type Handler, LinkNode } from './link.fixture.ts';
+import { Net, type Sent, type Wire } from './net.fixture.ts';
+
+const echo: Handler = ({ body }) => ({ type: 'ok', value: { echo: body } });
 
 /** Loses the first `count` messages of which it is said. */
 function losing(count: number, isLost: (sent: Sent) => boolean): Wire {
@@ -77,6 +79,50 @@ test('an announcement is lost: it is said again', async () => {
   net.wire = losing(1, ({ lane }) => lane === 'beat');
   await net.pass(40_000);
   expect(await net.outcome(a.ask('desk', 'quote', 1))).toMatchObject({ type: 'ok' });
+});
+
+/** Two nodes that greet each other at once for the first time; the hello of one takes so long, and its log grows meanwhile. */
+async function crossing(seed: string, helloMs: number) {
+  const net = new Net(seed);
+  const nodes = ['one', 'other', 'third'].map((name) => new LinkNode(net, name, { [name]: echo }));
+  for (const node of nodes) await node.start();
+  const agentOf = ({ handlers }: LinkNode): string => [...handlers.keys()].join();
+  await net.until('all are known', () =>
+    nodes.every((node) => nodes.every((other) => node === other || node.link.find(agentOf(other)) !== undefined)),
+  );
+  const [low, high, third] = [...nodes.slice(0, 2).sort((a, b) => (a.did < b.did ? -1 : 1)), ...nodes.slice(2)];
+  if (low === undefined || high === undefined || third === undefined) throw new Error('expected three');
+  net.wire = ({ to, from, bytes }) => {
+    if (stepOf(bytes) !== 1 || to === third.token) return [0];
+    if (from === high.token) return [helloMs];
+    return [from === low.token ? 200 : 0];
+  };
+  const asks = [low.ask(agentOf(low), agentOf(high), 1), high.ask(agentOf(high), agentOf(low), 2)];
+  expect(await net.outcome(third.ask('third', agentOf(high), 3))).toMatchObject({ type: 'ok' });
+  for (const ask of asks) expect(await net.outcome(ask)).toMatchObject({ type: 'ok' });
+  /** Sizes of the log of the one whose hello is slow, as it stated them in handshakes that the other has on record. */
+  const met = () =>
+    (low.recorded('peer.met') as readonly { readonly node: string; readonly head: { readonly size: number } }[])
+      .filter(({ node }) => node === high.did)
+      .map(({ head }) => head.size);
+  return { net, low, high, met };
+}
+
+test('handshakes that cross the first time two nodes meet are no split view, though one says less', async () => {
+  const { net, low, high, met } = await crossing('crossing', 600);
+  await net.until('the slow hello to be answered', () => met().length === 2);
+  const [first = 0, second = 0] = met();
+  expect(second).toBeLessThan(first);
+  expect([low, high].map((node) => node.recorded('peer.split_view'))).toEqual([[], []]);
+});
+
+test('a hello from before its receiver was killed is no split view, though it says less than is on record', async () => {
+  const { net, low, high, met } = await crossing('crossing a restart', 4_000);
+  await net.pass(1_500);
+  await low.kill();
+  await low.start();
+  await net.until('the slow hello to be answered', () => met().some((size, n, all) => size < (all[n - 1] ?? 0)));
+  expect([low, high].map((node) => node.recorded('peer.split_view'))).toEqual([[], []]);
 });
 
 /** Drops, doubles and holds back by chance, which also turns round. */

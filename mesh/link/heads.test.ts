@@ -29,12 +29,30 @@ test('G2: a node begins a life with no less than it stated before, whichever han
   heads.hear(one, aHead(9));
   expect(heads.hear(one, aHead(8)).ok).toBe(true);
   expect(heads.meet(one, aHead(8), 'first life').ok).toBe(true);
-  expect(heads.meet(one, aHead(6), 'first life').ok).toBe(false);
   expect(heads.meet(one, aHead(8), 'second life')).toEqual({ ok: false, error: { heard: aHead(9), said: aHead(8) } });
   heads.hear(one, aHead(12));
   expect(heads.meet(one, aHead(8), 'second life').ok).toBe(false);
   expect(heads.meet(one, aHead(9), 'second life').ok).toBe(true);
   expect(heads.meet(one, aHead(12, 'another'), 'second life').ok).toBe(false);
+});
+
+test('G2: of two handshakes that cross, the first ever with a node, the older may be heard last', () => {
+  const heads = new Heads();
+  expect(heads.meet(one, aHead(7), 'first life').ok).toBe(true);
+  expect(heads.meet(one, aHead(5), 'first life').ok).toBe(true);
+  expect(heads.meet(one, aHead(0), 'first life').ok).toBe(true);
+  heads.hear(one, aHead(9));
+  expect(heads.meet(one, aHead(8), 'second life').ok).toBe(false);
+});
+
+test('G2: a hello from before this node restarted may say less than what was on record by then; a new life may not', () => {
+  const heads = new Heads();
+  heads.recall(one, aHead(4), 'first life');
+  heads.recall(one, aHead(9));
+  expect(heads.due(NOW)).toEqual([]);
+  expect(heads.meet(one, aHead(5), 'first life').ok).toBe(true);
+  expect(heads.meet(one, aHead(5, 'another'), 'first life').ok).toBe(false);
+  expect(heads.meet(one, aHead(8), 'second life').ok).toBe(false);
 });
 
 test('the newest head of each log is due once a second, and only when the log has grown', () => {

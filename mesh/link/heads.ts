@@ -7,7 +7,8 @@
  *     more is neither compared nor recorded.
  * G2. A head is of when its message was written, which may be before others that have arrived; only its root is compared.
  *     But what a node stated in one life was on its disk, so it begins the next with no less: what is stated in a handshake
- *     must not be smaller than what was heard before that life's first one. Within a life, handshakes cross, too.
+ *     must not be smaller than what was heard before that life's first one. Within a life, handshakes cross, too; of a life
+ *     that was met before this node's own restart, nothing more is asked.
  */
 import type { Did } from '../../runtime/codec/did.ts';
 import type { DigestText } from '../../runtime/codec/record.ts';
@@ -27,8 +28,8 @@ type Line = {
   newest: LogHead;
   /** Roots by size, oldest heard first. */
   readonly roots: Map<number, DigestText>;
-  /** By the boot epochs of the last lives: what had been heard when each began (G2). */
-  readonly floors: Map<string, LogHead>;
+  /** By the boot epochs of the last lives: what had been heard when each began, if anything (G2). */
+  readonly floors: Map<string, LogHead | undefined>;
   recorded: number;
   recordedAt: Millis;
 };
@@ -43,14 +44,15 @@ export class Heads {
 
   /** Compares and keeps a head that was said in a handshake, in the life of this boot epoch (G2). */
   meet(node: Did, said: LogHead, epoch: string): Result<true, Contradiction> {
+    const before = this.#lines.get(keyOf(node, said))?.newest;
     const line = this.#line(node, said);
     if (line === undefined) return ok(true);
-    const { floors, newest } = line;
-    const floor = floors.get(epoch) ?? newest;
-    floors.set(epoch, floor);
+    const { floors } = line;
+    if (!floors.has(epoch)) floors.set(epoch, before);
+    const floor = floors.get(epoch);
     const [oldest] = floors.keys();
     if (floors.size > LIVES_KEPT_MAX && oldest !== undefined) floors.delete(oldest);
-    return said.size < floor.size ? err({ heard: floor, said }) : this.hear(node, said);
+    return floor !== undefined && said.size < floor.size ? err({ heard: floor, said }) : this.hear(node, said);
   }
 
   /** Compares and keeps a head. */
@@ -67,11 +69,12 @@ export class Heads {
     return ok(true);
   }
 
-  /** A head that this log holds already. */
-  recall(node: Did, head: LogHead): void {
-    this.hear(node, head);
+  /** A head that this log holds already; with a boot epoch, if it was said in a handshake. In the order of the log. */
+  recall(node: Did, head: LogHead, epoch?: string): void {
+    if (epoch === undefined) this.hear(node, head);
+    else this.meet(node, head, epoch);
     const line = this.#line(node, head);
-    if (line !== undefined) line.recorded = head.size;
+    if (line !== undefined) line.recorded = Math.max(line.recorded, head.size);
   }
 
   /** Whether one more contradiction of this node is to be recorded. */
@@ -92,7 +95,7 @@ export class Heads {
   }
 
   #line(node: Did, said: LogHead): Line | undefined {
-    const key = `${node} ${said.origin}`;
+    const key = keyOf(node, said);
     const known = this.#lines.get(key);
     if (known !== undefined) return known;
     const logs = this.#logs.get(node) ?? 0;
@@ -112,4 +115,8 @@ export class Heads {
     if (left === 0) this.#logs.delete(node);
     else this.#logs.set(node, left);
   }
+}
+
+function keyOf(node: Did, { origin }: LogHead): string {
+  return `${node} ${origin}`;
 }

@@ -74,9 +74,9 @@ export function linkEvent<T extends LinkEventType>(
   };
 }
 
-/** The head that a record of type `peer.head_seen` holds. */
-export function headIn(value: JsonValue): { readonly node: Did; readonly head: LogHead } {
-  return value as unknown as { readonly node: Did; readonly head: LogHead };
+/** The head that a record of type `peer.head_seen` or `peer.met` holds; the latter says in which life it was stated. */
+export function headIn(value: JsonValue): { readonly node: Did; readonly head: LogHead; readonly epoch?: string } {
+  return value as unknown as ReturnType<typeof headIn>;
 }
 
 /** Streams about nodes begin so. */

@@ -25,14 +25,14 @@ export class OwnHead {
   }
 }
 
-/** Takes in what other nodes stated in earlier lives of this one: the newest heads of each. */
+/** Takes in what other nodes stated in earlier lives of this one: the newest heads of each, and which lives of it were met. */
 export function recallHeads(log: EventLog, heads: Heads): void {
   for (const stream of log.streams(PREFIX)) {
     if (!stream.startsWith(PREFIX)) return;
     for (const { type, payload } of log.readStream(stream, Math.max(0, log.versionOf(stream) - RECALLED_MAX))) {
-      if (type !== 'peer.head_seen' || payload.type !== 'json') continue;
-      const { node, head } = headIn(payload.value);
-      heads.recall(node, head);
+      if ((type !== 'peer.head_seen' && type !== 'peer.met') || payload.type !== 'json') continue;
+      const { node, head, epoch } = headIn(payload.value);
+      heads.recall(node, head, epoch);
     }
   }
 }
