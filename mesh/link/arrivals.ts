@@ -268,17 +268,22 @@ export class Arrivals {
       return undefined;
     }
     if (claims.body.media === DELEGATIONS_MEDIA) {
-      return this.#parts.chains?.learn(content, at).then((refused) => refused.forEach(blame));
+      return this.#learnChains(content, at, blame);
     }
     const agents = new Set<Did>();
-    let isNewcomer = false;
     for (const learned of learnPresentation(content, this.#parts.directory, at, nodeToken(from))) {
       if (learned.ok) agents.add(learned.value.about);
       else blame(learned.error);
-      isNewcomer ||= learned.ok && learned.value.type === 'identity' && learned.value.isNews;
     }
     this.#parts.learned(agents);
-    return isNewcomer ? this.#parts.chains?.recorded() : undefined;
+    // What is no news, since it was heard in another way, may be on its way to the disk still: trust reads it there.
+    return this.#parts.chains?.recorded();
+  }
+
+  async #learnChains(content: Uint8Array, at: Millis, blame: (refusal: Refusal) => void): Promise<void> {
+    const { chains } = this.#parts;
+    for (const refused of (await chains?.learn(content, at)) ?? []) blame(refused);
+    await chains?.recorded();
   }
 
   #hearNode(admitted: Admitted, from: Did, at: Millis, blame: (refusal: Refusal) => void): void {
