@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { RegistryDouble } from '../registry-double.fixture.ts';
 
 const EXPERIMENT = 'examples/dependency-audit/chaos/kill-researcher.yaml';
-const NAMES = 48;
+const NAMES = 160; // so many that both nodes get some, whoever starts first
 
 let double: RegistryDouble;
 let folder: string;
