@@ -51,6 +51,7 @@ test.each<[string, Partial<Order>, KeyPair, KeyPair, Millis, string]>([
   ['that is over', {}, operator, operator, later(ORDER_MS + 1), 'order.expired'],
   ['of the future', {}, operator, operator, later(-2_001), 'order.future'],
   ['for a year', { expires: later(365 * 86_400_000) }, operator, operator, NOW, 'order.too_long'],
+  ['to revoke nothing', { action: 'revoke' }, operator, operator, NOW, 'order.no_statement'],
   ['that ends before it begins', { at: later(1_000), expires: later(500) }, operator, operator, NOW, 'order.too_long'],
 ])('attack: an order %s is refused', (...[, over, signer, carrier, at, code]) => {
   const { bytes } = writeOrder(anOrder(over), signer);

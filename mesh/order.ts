@@ -20,11 +20,11 @@ import { object, oneOf, optional, text } from './strict-json.ts';
 import { type NodeToken, nodeToken, parseRealm } from './subject.ts';
 
 export type Order = {
-  readonly action: 'ask' | 'suspend' | 'resume' | 'kill';
-  /** Absent: all agents of the node; of an ask it is there. */
+  readonly action: 'ask' | 'suspend' | 'resume' | 'kill' | 'revoke';
+  /** Absent: all agents of the node, and of `revoke`; of an ask it is there. */
   readonly agent?: string;
   readonly at: Millis;
-  /** Of an ask: what the agent is given, as JSON. */
+  /** Of an ask: what the agent is given, as JSON. Of `revoke`: the signed statement, whoever signed it. */
   readonly body?: string;
   readonly by: Did;
   readonly expires: Millis;
@@ -37,7 +37,8 @@ export type Order = {
 };
 
 export type Report = {
-  /** Of an ask: what became of it, as JSON; absent where it is too long, and stands in the log alone. */
+  /** Of an ask: what became of it, as JSON; absent where it is too long, and stands in the log alone. Of `revoke`: the epoch
+   *  of the node's revocations now. */
   readonly answer?: string;
   readonly at: Millis;
   readonly by: Did;
@@ -60,7 +61,7 @@ const CODE = /^(?=.{3,64}$)[a-z][a-z0-9]*(?:\.[a-z][a-z0-9_]*)+$/;
 const ORDER = {
   domain: 'iatp-mesh/1/order',
   shape: object({
-    action: oneOf('ask', 'suspend', 'resume', 'kill'),
+    action: oneOf('ask', 'suspend', 'resume', 'kill', 'revoke'),
     agent: optional(text('an agent’s name', (found) => AGENT.test(found))),
     at: millis,
     body: optional(text('JSON', isBounded)),
@@ -143,6 +144,9 @@ export function readOrder(
   const isWhole = value.agent !== undefined && value.message !== undefined && value.body !== undefined;
   if (value.action === 'ask' && !isWhole) {
     return refuse('order.no_question', 'expected an agent, a message and what it is given');
+  }
+  if (value.action === 'revoke' && (value.body === undefined || value.agent !== undefined)) {
+    return refuse('order.no_statement', 'expected a signed statement, and no agent');
   }
   return ok(read.value);
 }

@@ -8,7 +8,7 @@
 import type { JsonValue } from '../../runtime/codec/json.ts';
 import { cid, line } from '../fields.ts';
 import { DELEGATION_CHAIN_MAX, JWT_CHARACTERS_MAX, STATEMENT_BYTES_MAX } from '../limits.ts';
-import { list, type Of, object, type Shape, text } from '../strict-json.ts';
+import { list, type Of, object, optional, type Shape, text } from '../strict-json.ts';
 import { amount } from './amount.ts';
 
 export const DELEGATION_EVENTS = {
@@ -23,6 +23,10 @@ export const DELEGATION_EVENTS = {
       statement: text('a signed statement', (found) => found.length <= STATEMENT_BYTES_MAX),
       target: line,
     }),
+  },
+  /** A revocation that was handed in here was not taken. `by` and `target` are there if its signatures hold. */
+  'authority.revocation_refused': {
+    1: object({ by: optional(line), code: line, detail: line, target: optional(line) }),
   },
   /** A message was obeyed under a chain, root first, and paid for; `key` is the message. Once per key. */
   'budget.debited': { 1: object({ amount, delegations: list(cid, DELEGATION_CHAIN_MAX), key: line }) },

@@ -15,7 +15,7 @@ import { type EventId, parseStreamId, type StreamId } from '../../runtime/codec/
 import { fromBase64url, toBase64url } from '../../runtime/core/bytes.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
 import type { Random } from '../../runtime/core/random.ts';
-import { unwrap } from '../../runtime/core/result.ts';
+import { type Refusal, unwrap } from '../../runtime/core/result.ts';
 import { eventIdOf, newEventId } from '../../runtime/kernel/event-id.ts';
 import type { EventLog, NewEvent, Write } from '../../runtime/log/event-log.ts';
 import { jsonOf } from '../../runtime/log/upcast.ts';
@@ -59,6 +59,15 @@ export class AuthorityJournal {
   revoked(learned: RevocationLearned, statement: Uint8Array): void {
     const by = { id: this.#newId(), actor: this.#log.did };
     this.#append(AUTHORITY, delegationEvent('authority.revoked', revokedPayload(learned, statement), by));
+  }
+
+  revocationRefused(refusal: Refusal, statement?: { readonly by: readonly Did[]; readonly target: string }): void {
+    const { code, message } = refusal;
+    const [by] = statement?.by ?? [];
+    const whose = statement === undefined || by === undefined ? {} : { by, target: statement.target };
+    const payload = { ...whose, code, detail: message.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ').slice(0, 500) };
+    const event = { id: this.#newId(), actor: this.#log.did };
+    this.#append(AUTHORITY, delegationEvent('authority.revocation_refused', payload, event));
   }
 
   /** A message is accepted under a chain: what that takes of it, for whoever records the acceptance. */

@@ -7,6 +7,8 @@
  * A3. A delegation is on disk before anybody is told of it.
  * A4. What has ended is remembered for a while, so that whoever comes late is told that it has ended.
  * A5. Nobody whom the realm's roster does not name is put on record.
+ * A6. What is handed in to be taken back counts by its own signature, whoever hands it in. What is refused is on record, ten a
+ *     minute.
  */
 import type { Check } from '../../mesh/admit.ts';
 import { realmAuthority, restoreAuthority } from '../../mesh/delegation/authority.ts';
@@ -17,9 +19,12 @@ import { Ledger } from '../../mesh/delegation/ledger.ts';
 import { learnDelegations } from '../../mesh/delegation/presentation.ts';
 import { Directory } from '../../mesh/directory.ts';
 import type { Chains } from '../../mesh/link/chains.ts';
+import { Buckets } from '../../mesh/link/tally.ts';
 import { revocationCheck } from '../../mesh/revocation/check.ts';
 import { RevocationFeed } from '../../mesh/revocation/feed.ts';
+import { readRevocation } from '../../mesh/revocation/revocation.ts';
 import { type RevocationHead, type RevocationLearned, Revocations } from '../../mesh/revocation/revocations.ts';
+import { doubtIn, isKnown } from '../../mesh/revocation/standing.ts';
 import { classOf, trustNeeded } from '../../mesh/trust/gate.ts';
 import { type Required, Trust, type Verified } from '../../mesh/trust/trust.ts';
 import { delegate } from '../../runtime/actor/delegate-tool.ts';
@@ -33,13 +38,14 @@ import type { Millis } from '../../runtime/core/brand.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
 import { CodedError } from '../../runtime/core/errors.ts';
 import type { Random } from '../../runtime/core/random.ts';
-import { ok, type Refusal, type Result } from '../../runtime/core/result.ts';
+import { err, ok, type Refusal, type Result } from '../../runtime/core/result.ts';
 import type { Action } from '../../runtime/kernel/action.ts';
 import { eventIdOf } from '../../runtime/kernel/event-id.ts';
 import type { Outcome } from '../../runtime/kernel/outcome.ts';
 import type { EventLog, NewEvent } from '../../runtime/log/event-log.ts';
 import { AuthorityJournal } from './authority-journal.ts';
 import { type Grant, mintFrom, type Signer } from './mint-from.ts';
+import type { TakenBack } from './taken-back.ts';
 import { type ContractOf, riskOfAsked, trustCheck, trustForAsked } from './trust-check.ts';
 
 export type NodeAuthorityParts = {
@@ -58,6 +64,8 @@ export type NodeAuthorityParts = {
   readonly node: Did;
 };
 
+/** A6. */
+const REFUSED_RATE = { count: 10, periodMs: 60_000, burst: 10 } as const;
 /** A4. */
 const LAPSED_KEPT_MS = 24 * 60 * 60_000;
 const SWEEP_MS = 60_000;
@@ -78,6 +86,7 @@ export class NodeAuthority {
   readonly #feed: RevocationFeed;
   readonly #isSource: boolean;
   readonly #onKnown = new Map<Did, () => void>();
+  readonly #refusals = new Buckets<'anybody'>(REFUSED_RATE);
   #trust: Trust | undefined;
   #send: (content: Uint8Array) => void = () => undefined;
   #sweptAt = 0;
@@ -214,6 +223,35 @@ export class NodeAuthority {
   /** A revocation made here, or handed in by an operator: it is in force, and on its way to every node. */
   revoke(statement: Uint8Array): Result<RevocationLearned, Refusal> {
     return this.#feed.announce(statement);
+  }
+
+  /** A statement that somebody hands in: taken if its own signature says that it is worth something, and on disk when this
+   *  resolves, with its effect or with why it has none (A6).
+   *  `statement.*` · `revocation.not_entitled` · `revocation.unknown_signer` · `revocation.full` */
+  async takeBack(statement: Uint8Array): Promise<Result<TakenBack, Refusal>> {
+    const taken = this.#takeBack(statement);
+    if (!taken.ok && this.#refusals.take('anybody', this.#parts.clock.now())) {
+      const read = readRevocation(statement);
+      const whose = read.ok ? { by: [...read.value.signers.keys()], target: read.value.value.target } : undefined;
+      this.#journal.revocationRefused(taken.error, whose);
+    }
+    await this.recorded();
+    return taken;
+  }
+
+  #takeBack(statement: Uint8Array): Result<TakenBack, Refusal> {
+    const read = readRevocation(statement);
+    if (!read.ok) return read;
+    const { value, signers } = read.value;
+    const { target } = value;
+    const by = [...signers.keys()];
+    const parts = { authority: this.#authority, delegations: this.delegations, members: this.#parts.members.values() };
+    const refused = doubtIn(by, target, parts);
+    if (refused !== undefined) return err(refused);
+    const learned = this.revoke(statement);
+    if (!learned.ok) return learned;
+    const { isNews } = learned.value;
+    return ok({ target, by, isNews, isKnown: isKnown(target, parts), epoch: this.revocations.epoch });
   }
 
   /** What another node sent about revocations. */

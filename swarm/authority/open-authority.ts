@@ -4,7 +4,7 @@ import type { Did } from '../../runtime/codec/did.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
 import type { Random } from '../../runtime/core/random.ts';
 import type { EventLog } from '../../runtime/log/event-log.ts';
-import type { RealmNode } from '../realm/realm-folder.ts';
+import { type RealmNode, sourceOf } from '../realm/realm-folder.ts';
 import { NodeAuthority } from './node-authority.ts';
 
 /** `sources`: the nodes where operators take things back; default: the first of the realm.
@@ -13,13 +13,12 @@ export async function openAuthority(
   { roster, did, agents }: RealmNode,
   ports: { readonly log: EventLog; readonly clock: Clock; readonly random: Random; readonly sources?: readonly Did[] },
 ): Promise<NodeAuthority> {
-  const first = roster.nodes[0]?.did ?? did;
   return NodeAuthority.open({
     ...ports,
     operator: roster.operator,
     members: new Map(roster.nodes.flatMap((node) => node.agents.map(({ name, did: agent }) => [name, agent]))),
     signers: new Map([...agents].map(([name, folder]) => [name, openAgentKeys(folder)])),
-    sources: new Set(ports.sources ?? [first]),
+    sources: new Set(ports.sources ?? [sourceOf(roster)?.did ?? did]),
     node: did,
   });
 }

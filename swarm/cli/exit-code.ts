@@ -36,6 +36,8 @@ const BY_CODE: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['control.path_too_long', 2],
   ['control.refused', 2],
   ['ask.denied', 4],
+  ['revocation.not_entitled', 4],
+  ['revocation.unknown_signer', 4],
   ['ask.unanswered', 8],
   ['control.lost', 8],
   ['control.not_running', 8],

@@ -1,10 +1,12 @@
 /**
- * The socket through which the operator of this machine asks the agents of a running node.
+ * The socket through which the operator of this machine asks the agents of a running node, and hands it what is taken back.
  *
  * K1. Only the user who runs the node can reach it: it lies in a folder of his alone, beside the log.
  * K2. What comes through it is decided like every message from elsewhere: by the gates of this node, as what `guest/operator`
  *     does, and on record. It is no way around the policy.
  * K3. A request that is sent again under its id, while this node runs, is answered from the record, and done once.
+ * K4. A revocation counts by the signature of whoever takes something back, not by who brings it. It is on record when it is
+ *     answered, and one that is brought again changes nothing.
  *
  * Whoever asks is named by a did:key of this run of the node: the socket's folder says who he is, no signature does. So his
  * messages stand in one log, and a comparison of logs counts them as from elsewhere.
@@ -24,8 +26,10 @@ import { digestText, parseEventId } from '../../runtime/codec/record.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
 import { CodedError, messageOf } from '../../runtime/core/errors.ts';
 import type { Random } from '../../runtime/core/random.ts';
-import { unwrap } from '../../runtime/core/result.ts';
+import { err, unwrap } from '../../runtime/core/result.ts';
 import type { Outcome } from '../../runtime/kernel/outcome.ts';
+import type { NodeAuthority } from '../authority/node-authority.ts';
+import { NO_AUTHORITY } from '../authority/taken-back.ts';
 import { parseStrictJson } from '../policy/strict-json.ts';
 import { controlAddress, controlFolder, OPERATOR, REQUEST_BYTES_MAX } from './control-socket.ts';
 
@@ -47,6 +51,8 @@ export type ControlParts = {
   /** The directory of the node's log. */
   readonly log: string;
   readonly cwd: string;
+  /** Takes a signed revocation; absent: nobody here asks for delegations. */
+  readonly takeBack?: NodeAuthority['takeBack'];
   /** The agents that live here. */
   readonly agents: Pick<Receiver, 'answer' | 'hosts'>;
   readonly clock: Clock;
@@ -99,9 +105,13 @@ export class ControlServer implements AsyncDisposable {
 
   async #respond(request: IncomingMessage): Promise<Told> {
     const { method, url } = request;
-    if (method !== 'POST' || url !== '/ask') return { status: 404, body: { message: 'expected POST /ask' } };
+    const isRevocation = url === '/revoke';
+    if (method !== 'POST' || !(isRevocation || url === '/ask')) {
+      return { status: 404, body: { message: 'expected POST /ask or /revoke' } };
+    }
     const bytes = await bodyOf(request);
     if (bytes === undefined) return { status: 413, body: { message: `expected at most ${REQUEST_BYTES_MAX} bytes` } };
+    if (isRevocation) return this.#takeBack(bytes);
     const json = parseStrictJson(bytes);
     if (!json.ok) return { status: 400, body: { message: json.error } };
     const ask = AskShape.safeParse(json.value);
@@ -111,6 +121,13 @@ export class ControlServer implements AsyncDisposable {
     }
     if (!this.#parts.agents.hosts(ask.data.agent)) return { status: 404, body: { message: 'no such agent here' } };
     return { status: 200, body: { outcome: await this.#ask(ask.data, bytes) } };
+  }
+
+  /** K4. */
+  async #takeBack(statement: Uint8Array): Promise<Told> {
+    const { takeBack } = this.#parts;
+    const taken = takeBack === undefined ? err(NO_AUTHORITY) : await takeBack(statement);
+    return { status: 200, body: taken.ok ? { taken: taken.value } : { refused: taken.error } };
   }
 
   /** K2, K3. */

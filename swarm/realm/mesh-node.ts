@@ -134,6 +134,7 @@ export class MeshNode implements AsyncDisposable {
     const orders = new Orders({
       ...{ node: sealing, realm: roster.realm, operators: new Set([roster.operator]), transport, log, clock, random },
       agents: () => agents,
+      ...(authority === undefined ? {} : { authority }),
     });
     const elsewhere = new RosterRemote(link, realm, (agent) => contractOf(agent)?.name, clock);
     let agents: AgentNode | undefined;

@@ -8,6 +8,7 @@
  * C4. Orders wait for no mailbox and no turn. An ask does, so no other order waits for it.
  * C5. An ask is decided by this node's gates like every message from elsewhere, as what `guest/operator` does. It is accepted
  *     once, under the order's id, and answered again from the agent's record.
+ * C6. A revocation counts by the signature of whoever takes something back, not by the order that carries it.
  */
 
 import { Buckets, type Counts, Tally } from '../../mesh/link/tally.ts';
@@ -37,6 +38,8 @@ import { eventIdOf, newEventId } from '../../runtime/kernel/event-id.ts';
 import type { Outcome as Answer } from '../../runtime/kernel/outcome.ts';
 import type { EventLog } from '../../runtime/log/event-log.ts';
 import { jsonOf } from '../../runtime/log/upcast.ts';
+import type { NodeAuthority } from '../authority/node-authority.ts';
+import { NO_AUTHORITY, takenBackInWords } from '../authority/taken-back.ts';
 import { OPERATOR } from '../control/control-socket.ts';
 import { parseStrictJson } from '../policy/strict-json.ts';
 
@@ -63,6 +66,8 @@ export type OrdersParts = {
   readonly log: EventLog;
   readonly clock: Clock;
   readonly random: Random;
+  /** Where things are taken back; absent: nothing is. */
+  readonly authority?: Pick<NodeAuthority, 'revocations' | 'takeBack'>;
 };
 
 type Outcome = Pick<Report, 'outcome' | 'detail'> & { readonly answer?: string; readonly code?: string };
@@ -138,7 +143,8 @@ export class Orders {
     }
     if (order.action === 'ask') return this.#ask(order, cid, { agents, from, envelope: digestText(sha256(bytes)) });
     const outcome = this.#settled(cid) ?? (await this.#obey(order, cid, agents));
-    this.#report(cid, outcome, from);
+    const epoch = order.action === 'revoke' ? this.#parts.authority?.revocations.epoch : undefined;
+    this.#report(cid, epoch === undefined ? outcome : { ...outcome, answer: JSON.stringify({ epoch }) }, from);
   }
 
   /** C4, C5. Said again while it is under way, it is under way. */
@@ -186,9 +192,19 @@ export class Orders {
   /** C1, C2. */
   async #obey(order: Order, cid: Cid, agents: Obeying): Promise<Outcome> {
     const isAgain = await this.#accept(order, cid);
-    const outcome = await act(order, isAgain, agents);
+    const outcome = order.action === 'revoke' ? await this.#takeBack(order) : await act(order, isAgain, agents);
     await this.#settle(cid, outcome);
     return outcome;
+  }
+
+  /** C6. */
+  async #takeBack({ body = '' }: Order): Promise<Outcome> {
+    const { authority } = this.#parts;
+    if (authority === undefined) return refused(NO_AUTHORITY.code, NO_AUTHORITY.message);
+    const taken = await authority.takeBack(utf8(body));
+    return taken.ok
+      ? { outcome: 'done', detail: takenBackInWords(taken.value) }
+      : refused(taken.error.code, taken.error.message);
   }
 
   /** What a log says became of an order. */
@@ -246,7 +262,7 @@ const DETAIL_MAX = 500;
 const ASKING_MAX = 64;
 const NO_JSON = 'expected what the agent is given, as JSON';
 const FULL = `expected at most ${ASKING_MAX} asks under way`;
-const DONE = { ask: 'asked', suspend: 'suspended', resume: 'resumed', kill: 'ended' } as const;
+const DONE = { suspend: 'suspended', resume: 'resumed', kill: 'ended' } as const;
 
 function idOf(what: 'accepted' | 'settled', order: Cid): EventId {
   return eventIdOf('order', what, order);
@@ -306,5 +322,6 @@ async function act({ action, agent, why }: Order, isAgain: boolean, agents: Obey
       if (agent !== undefined) return refused('agent.not_found', messageOf(error));
     }
   }
-  return { outcome: 'done', detail: `${DONE[action]}: ${meant.length === 1 ? meant[0] : `${meant.length} agents`}` };
+  const done = DONE[action as keyof typeof DONE];
+  return { outcome: 'done', detail: `${done}: ${meant.length === 1 ? meant[0] : `${meant.length} agents`}` };
 }

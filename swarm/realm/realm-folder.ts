@@ -130,6 +130,11 @@ export function findRoster(directory: string): RealmRoster | undefined {
   return existsSync(join(directory, ROSTER)) ? readRoster(directory) : undefined;
 }
 
+/** The node that keeps the realm's revocations, unless it is opened otherwise: its first. */
+export function sourceOf({ nodes }: RealmRoster): RealmRoster['nodes'][number] | undefined {
+  return nodes[0];
+}
+
 /** A node's own part. Other nodes' folders need not be there.
  *  @throws {CodedError} `realm.*` · `realm.no_such_node` · `key.*` */
 export function openRealmNode(directory: string, name: string): RealmNode {

@@ -20,6 +20,7 @@ import {
 } from '../realm/realm-folder.ts';
 import { hasOperator, mintRoots, outlookOf, rootsOfNode } from '../realm/roots.ts';
 import { claimAll, claimSlot } from '../realm/slot.ts';
+import { readRevoked } from '../realm/taken-back.ts';
 import type { Loaded } from './load.ts';
 import { type Made, must, type SwarmPorts } from './made.ts';
 import type { Started } from './sequence.ts';
@@ -111,6 +112,7 @@ export async function openRoots(
   const nodes = isAlone ? roster.nodes.map(({ name }) => name) : [realm.name];
   const place = { directory, roster };
   const wanted = rootsOf(swarm);
+  for (const { bytes } of readRevoked(directory)) await authority.takeBack(bytes); // what is refused is on record
   const isRevoked = (root: Cid) => authority.isTakenBack(root);
   const signed = hasOperator(directory) ? await mintRoots(place, wanted, { nodes, clock, random, isRevoked }) : 0;
   const roots = (await Promise.all(nodes.map((node) => rootsOfNode(place, node, wanted)))).flat();

@@ -25,7 +25,7 @@ export function delegationGroup(program: Command, shell: Shell): void {
     .action(async (options) => (await import('./delegate.ts')).delegate(shell, options));
 
   locked(json(program.command('revoke').argument('<target>', 'a delegation’s or certificate’s content id, or a DID')))
-    .description('sign a revocation; prints the statement. There is no way back')
+    .description('sign a revocation, and hand it to nodes that run, or print it. There is no way back')
     .requiredOption('--by <folder>', 'the keys of who revokes: an operator or an agent')
     .addOption(
       new Option('--as <purpose>', 'with which key of an operator')
@@ -33,6 +33,11 @@ export function delegationGroup(program: Command, shell: Shell): void {
         .default('operator'),
     )
     .requiredOption('--reason <text>', 'why, in one line, for everybody to read')
+    .option('--of <path>', 'hand it to the nodes of this swarm file that run here, or to the one with this log')
+    .option('--server <host:port>', 'hand it to a realm over its broker; with --realm-folder')
+    .option('--realm-folder <dir>', 'the realm’s folder, with the operator’s keys')
+    .option('--node <name>', 'to which node of the realm (default: the one that keeps its revocations)')
+    .option('--wait <ms>', 'how long to wait for the node’s report', '5000')
     .action(async (target, options) => (await import('./revoke.ts')).revoke(shell, target, options));
 
   const delegation = program.command('delegation').description('look at delegations');

@@ -30,7 +30,7 @@ type Options = PassphraseOptions & {
 /** @throws {CodedError} what `sayOrder` does · `usage.invalid` */
 export async function giveOrder(
   shell: Shell,
-  action: Exclude<Order['action'], 'ask'>,
+  action: Exclude<Order['action'], 'ask' | 'revoke'>,
   agent: string | undefined,
   options: Options,
 ): Promise<void> {
@@ -48,12 +48,16 @@ export async function giveOrder(
 export async function sayOrder(
   shell: Shell,
   said: Pick<Order, 'action' | 'body' | 'message' | 'why'> & { readonly agent: string | undefined },
-  options: Pick<Options, 'node' | 'passphraseFile' | 'realmFolder' | 'server'> & { readonly waitMs: number },
+  options: Pick<Options, 'node' | 'passphraseFile' | 'realmFolder' | 'server'> & {
+    readonly waitMs: number;
+    /** The operator's key, where it was opened before. */
+    readonly signer?: Awaited<ReturnType<typeof openSigner>> | undefined;
+  },
 ): Promise<Report & { readonly node: string }> {
   const { waitMs } = options;
   const roster = readRoster(options.realmFolder);
   const node = nodeOf(roster, said.agent, options.node);
-  const { did: by, pair } = await openSigner(shell, join(options.realmFolder, 'operator'), options);
+  const { did: by, pair } = options.signer ?? (await openSigner(shell, join(options.realmFolder, 'operator'), options));
   const at = systemClock.now();
   const lifeMs = said.action === 'ask' ? waitMs : ORDER_MS; // an ask is over when nobody waits for its answer
   const expires = (at + lifeMs) as Millis;
@@ -143,7 +147,7 @@ function nodeOf(
   );
 }
 
-function waitOf(text: string): number {
+export function waitOf(text: string): number {
   const ms = Number(text);
   if (/^\d{1,5}$/.test(text) && ms <= ORDER_MS) return ms;
   throw new CodedError('usage.invalid', `--wait: expected milliseconds, 0 to ${ORDER_MS}`);

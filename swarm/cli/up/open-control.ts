@@ -7,7 +7,7 @@ import { type ControlParts, ControlServer } from '../../control/control-server.t
 /** Nothing where the path of the log is too long for a socket: a node goes on without, and says so.
  *  @throws {CodedError} `control.not_ours` · `server.unavailable` */
 export async function openControl(
-  parts: Pick<ControlParts, 'agents' | 'log'>,
+  parts: Pick<ControlParts, 'agents' | 'log' | 'takeBack'>,
   say: (text: string) => void,
 ): Promise<ControlServer | undefined> {
   try {

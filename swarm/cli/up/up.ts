@@ -74,7 +74,9 @@ async function run(swarm: Swarm, { drain }: Configuration, { shell, signal, heal
   let isOver = false;
   swarm.ended.catch(() => undefined); // below it is waited for, unless something fails before
   try {
-    await using _ = await openControl({ agents: swarm.agents, log: place.log }, say);
+    const { agents, authority } = swarm;
+    const takeBack = authority === undefined ? {} : { takeBack: authority.takeBack.bind(authority) };
+    await using _ = await openControl({ agents, log: place.log, ...takeBack }, say);
     health?.watch(swarm);
     say('ready\n');
     const begun = swarm.begin((answer) => {
