@@ -182,9 +182,10 @@ export class AgentNode implements AsyncDisposable, Receiver {
     const kind = letter.kind === 'signal' ? 'signal' : 'tell';
     const pays = action === undefined ? {} : payingFor(parts, action, governed.record.decision?.delegations);
     const arriving = { ...arrivingOf(retry, kind, name, body), from, correlation, cause, ...pays };
-    const payload = { message: letter.message, retry };
+    const payload = { judged: governed.judged, message: letter.message, retry };
     const id = eventIdOf('retried', agent, letter.message);
-    const retried: NewAgentEvent = { id, type: 'message.retried', payload, cause, correlation, ...governed.record };
+    const said = action === undefined ? {} : { principal: action.actor, ...governed.record };
+    const retried: NewAgentEvent = { id, type: 'message.retried', payload, cause, correlation, ...said };
     const answer = await this.#inbox.accept(agent, arriving, [records.of(agent, [retried])]);
     return answer.type === 'accepted' ? { type: 'ok', value: { message: retry }, event: answer.event } : answer;
   }

@@ -15,16 +15,15 @@ import { eventIdOf } from '../kernel/event-id.ts';
 import type { Outcome } from '../kernel/outcome.ts';
 import type { Write } from '../log/event-log.ts';
 
-/** A message for an agent that this node does not host. */
-export type Outgoing = {
-  /** Chosen by the sender; the same however often it is sent. */
+/** A message between agents of two nodes, as either has it. */
+type Crossing = {
+  /** Chosen by the sender; the same however often it is sent. Two senders may choose the same. */
   readonly message: EventId;
   readonly kind: 'ask' | 'tell';
-  /** The sender, by the name and the DID that it has on this node. */
+  /** The sender, by the name and the DID that it has on its node. */
   readonly from: { readonly agent: string; readonly did: Did };
   /** The recipient, by name. */
   readonly to: string;
-  readonly contract: string;
   readonly name: string;
   readonly body: JsonValue;
   /** Who is already waiting, outermost first, by name. */
@@ -32,26 +31,19 @@ export type Outgoing = {
   /** Wall milliseconds: after this nobody wants the answer, or the message is too old to be delivered. */
   readonly deadline: number;
   readonly correlation: EventId;
-  /** The event that decided it, in this node's log. */
+  /** The event that decided it, in the sender's log. */
   readonly cause?: Cause;
-  /** The chain under which its sender may send it, root first, as that event has it. */
+};
+
+/** A message for an agent that this node does not host. */
+export type Outgoing = Crossing & {
+  readonly contract: string;
+  /** The chain under which its sender may send it, root first, as its cause has it. */
   readonly delegations?: readonly string[];
 };
 
 /** A message from an agent of another node, verified. */
-export type Incoming = {
-  /** The sender's own id of it. Two senders may choose the same. */
-  readonly message: EventId;
-  readonly kind: 'ask' | 'tell';
-  readonly from: { readonly agent: string; readonly did: Did };
-  readonly to: string;
-  readonly name: string;
-  readonly body: JsonValue;
-  readonly chain: readonly string[];
-  readonly deadline: number;
-  readonly correlation: EventId;
-  /** The event that brought it about, in the sender's log. */
-  readonly cause?: Cause;
+export type Incoming = Crossing & {
   /** Names the envelope that brought it, in the record of its acceptance. */
   readonly envelope: DigestText;
   /** The chain under which it may do so, root first. */

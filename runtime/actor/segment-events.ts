@@ -6,7 +6,8 @@ import type { Entry, Operation } from './protocol.ts';
 import type { AgentEvent } from './vocabulary.ts';
 
 /** An agent's event on its way into the log. */
-export type NewAgentEvent = AgentEvent & Partial<Pick<NewEvent, 'id' | 'cause' | 'correlation' | 'decision'>>;
+export type NewAgentEvent = AgentEvent &
+  Partial<Pick<NewEvent, 'id' | 'cause' | 'correlation' | 'decision' | 'principal'>>;
 
 /** Of a message by its id. */
 type Decide = (message: string, operation: Operation) => Said;

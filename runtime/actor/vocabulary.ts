@@ -32,6 +32,9 @@ const judged = z.strictObject({
   ring: z.int().nullable(),
   risk: z.int().min(0).max(4),
 });
+/** The same of a message to an agent of this node: under the contract of its receiver. */
+const judgedHere = judged.extend({ contract: z.string() });
+const retried = z.strictObject({ message: id, retry: id });
 const accepted = z.strictObject({
   message: id,
   kind: z.enum(['ask', 'tell', 'timer', 'notice', 'signal']),
@@ -103,16 +106,20 @@ export const AGENT_EVENTS = {
   /** A message will be answered, or dead-lettered: the promise that senders wait for. */
   'message.accepted': {
     1: accepted,
-    /** What this node decided about a message of another: under the contract of its receiver. `null` for messages that are not
-     *  decided here, and for those of version 1. */
-    2: accepted.extend({ judged: judged.extend({ contract: z.string() }).nullable() }),
+    /** What this node decided about a message of another; `null` for messages that are not decided here, and for those of
+     *  version 1. */
+    2: accepted.extend({ judged: judgedHere.nullable() }),
   },
   /** A message that was accepted will not be answered. */
   'message.dead_lettered': {
     1: z.strictObject({ message: id, code: z.string(), detail: z.string(), attempts: count }),
   },
   /** A dead letter was put back, as another message. */
-  'message.retried': { 1: z.strictObject({ message: id, retry: id }) },
+  'message.retried': {
+    1: retried,
+    /** What was decided about a message that an agent had sent; `null` for others, and for those of version 1. */
+    2: retried.extend({ judged: judgedHere.nullable() }),
+  },
   /** A fact, in the author's words: what the state is made of. */
   'agent.emitted': { 1: z.strictObject({ turn: id, name: z.string(), data }) },
   /** A message on its way out: durable before anybody sees it. */
@@ -190,7 +197,7 @@ export const AGENT_UPCASTS: { readonly [T in AgentEventType]: readonly Step[] } 
   'supervisor.decided': [],
   'message.accepted': [(data) => ({ ...(data as Fields), judged: null })],
   'message.dead_lettered': [],
-  'message.retried': [],
+  'message.retried': [(data) => ({ ...(data as Fields), judged: null })],
   'agent.emitted': [],
   'message.sent': [
     (data) => ({ ...(data as Fields), risk: 1 }),

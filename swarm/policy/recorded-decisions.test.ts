@@ -140,6 +140,29 @@ test('what an agent told others takes from a rule’s rate after a restart, too,
   expect(report).toMatchObject({ decisions: 5, same: 5, differences: 0, notReplayable: {} });
 });
 
+test('a dead letter that is put back is an act of whoever had sent it, and is decided again alike', async () => {
+  await using kit = await aNode(limited);
+  await kit.node.ask(refTo(Counter, 'one')).say({ to: 'three', n: 1 }); // nobody has this agent
+  await kit.advance('1h');
+  await kit.node.spawn(Counter, 'three');
+  const [letter] = kit.node.deadLetters();
+  if (letter === undefined) throw new Error('expected a dead letter');
+  expect(await kit.node.retry(letter.message)).toMatchObject({ type: 'ok' });
+  await kit.settle();
+  const decided = [...recordedDecisions(kit.log)].at(-1);
+
+  expect(decided).toMatchObject({
+    record: { type: 'message.retried' },
+    request: { subject: { name: 'one', id: kit.log.did }, action: { tool: 'counter.add@three' }, args: { n: 1 } },
+    isExact: true,
+  });
+  expect(replayDecisions(kit.log, recordedBundles(kit.log))).toMatchObject({
+    decisions: 2,
+    same: 2,
+    notReplayable: {},
+  });
+});
+
 test('F1, F2: what was counted before a decision is the same whether it is asked about at once or after all of them', async () => {
   await using kit = await aNode(counted);
   await flood(kit, 'tell', 5);

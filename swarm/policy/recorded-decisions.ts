@@ -16,6 +16,7 @@ import type { Millis } from '../../runtime/core/brand.ts';
 import { hasCode } from '../../runtime/core/errors.ts';
 import { type Action, actionDigest, type Risk } from '../../runtime/kernel/action.ts';
 import { ACTION_EVENTS, type ActionDecided } from '../../runtime/kernel/action-events.ts';
+import { eventIdOf } from '../../runtime/kernel/event-id.ts';
 import { type GateName, type GateRequest, NO_EPOCHS } from '../../runtime/kernel/gate.ts';
 import type { Obligation } from '../../runtime/kernel/obligation.ts';
 import type { Ring } from '../../runtime/kernel/ring.ts';
@@ -162,6 +163,9 @@ function readAction(record: LogRecord, log: EventLog): ReadAction | string {
   if (record.type === ACTION_EVENTS.decided) return fromDecided(record, payload as Partial<ActionDecided>);
   if (record.type === 'message.sent') return fromSent(record, payload as Partial<AgentPayload<'message.sent'>>);
   if (record.type === 'message.accepted') return fromAccepted(record, payload as Partial<Accepted>);
+  if (record.type === 'message.retried') {
+    return fromRetried(record, payload as Partial<AgentPayload<'message.retried'>>, log);
+  }
   return 'event.unknown_type';
 }
 
@@ -205,12 +209,26 @@ function fromSent(record: LogRecord, payload: Partial<AgentPayload<'message.sent
 type Accepted = AgentPayload<'message.accepted'>;
 
 /** What came from another node: its sender's act, which was decided here. */
-function fromAccepted(record: LogRecord, { message, kind, from, name, body, judged }: Partial<Accepted>) {
+function fromAccepted(record: LogRecord, payload: Partial<Accepted>, key = `${payload.message}/arrival`) {
+  const { message, kind, from, name, body, judged } = payload;
   if (message === undefined || typeof from !== 'string' || body === undefined || !judged) return 'event.unknown_type';
   if (record.principal === undefined || (kind !== 'ask' && kind !== 'tell')) return 'event.unknown_type';
   const target = `${judged.contract}.${name}@${agentOf(record)}`;
-  const said = { key: `${message}/arrival`, verb: kind, target, input: body } as const;
+  const said = { key, verb: kind, target, input: body } as const;
   return fromJudged({ agent: from, actor: record.principal, stream: record.stream, ...said }, judged);
+}
+
+/** A dead letter that was put back, for whoever had sent it: what it says stands in its acceptance, in the same append. */
+function fromRetried(
+  record: LogRecord,
+  { message, retry, judged }: Partial<AgentPayload<'message.retried'>>,
+  log: EventLog,
+): ReadAction | string {
+  if (retry === undefined || !judged) return 'event.unknown_type';
+  const index = log.find(eventIdOf('accepted', agentOf(record), retry));
+  const [accepted] = index === undefined ? [] : [...log.read(index, index + 1)];
+  const said = accepted === undefined ? 'event.payload_missing' : payloadOf(accepted, log);
+  return typeof said === 'string' ? said : fromAccepted(record, { ...said, judged }, `${message}/retry`);
 }
 
 function fromJudged(
