@@ -226,11 +226,24 @@ function checkContent(parts: Parts, sender: Sender, at: Millis, view: NodeView):
     session: sender.session,
     certificate: certificate.value,
   };
-  for (const check of view.checks) {
+  const refusal = faultOfChecks(admitted, at, view);
+  return refusal === undefined ? ok(admitted) : err(refusal);
+}
+
+/** Why what was admitted before is not to be let in now: for a message of which a part came later. Its certificate may have
+ *  ended since, as may everything that higher floors go by. */
+export function faultSince(admitted: Admitted, at: Millis, view: NodeView): Refusal | undefined {
+  const { claims, head, node: key, session } = admitted;
+  const hosted = checkHosting(claims, head, at, { view, node: didOf({ key, session }) });
+  return hosted.ok ? faultOfChecks(admitted, at, view) : hosted.error;
+}
+
+function faultOfChecks(admitted: Admitted, at: Millis, { checks }: NodeView): Refusal | undefined {
+  for (const check of checks) {
     const refusal = check(admitted, at);
-    if (refusal !== undefined) return err(refusal);
+    if (refusal !== undefined) return refusal;
   }
-  return ok(admitted);
+  return undefined;
 }
 
 function readClaims(parts: Parts, at: Millis): Result<Claims, Refusal> {

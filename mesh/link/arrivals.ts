@@ -7,8 +7,8 @@
  * Z3. What is refused after its signature is on record with its code; when it is too much, its counts are.
  * Z4. What comes behind delegations of the same node waits until they are read, and behind news of identities until that is on
  *     record, so that it may build on them at once.
- * Z5. A body that is elsewhere is fetched only for a message that was admitted, and what was fetched is asked of every check
- *     again before anybody else sees it.
+ * Z5. A body that is elsewhere is fetched only for a message that was admitted. Once it is there, certificate and every check
+ *     are asked again before anybody else sees it.
  */
 
 import type { Incoming, Pay, Receiver } from '../../runtime/actor/remote.ts';
@@ -20,7 +20,15 @@ import type { Millis } from '../../runtime/core/brand.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
 import { err, ok, type Refusal, type Result } from '../../runtime/core/result.ts';
 import type { Rate } from '../../runtime/kernel/rate.ts';
-import { type Admitted, admit, admitEach, type Check, type EnvelopeRefusal, type NodeView } from '../admit.ts';
+import {
+  type Admitted,
+  admit,
+  admitEach,
+  type Check,
+  type EnvelopeRefusal,
+  faultSince,
+  type NodeView,
+} from '../admit.ts';
 import { isBundle } from '../bundle.ts';
 import type { Claims } from '../claims.ts';
 import { DELEGATIONS_MEDIA } from '../delegation/presentation.ts';
@@ -370,11 +378,8 @@ export class Arrivals {
     const { claims } = admitted;
     const body = { ...claims.body, media: JSON_MEDIA, length: content.length };
     const whole: Admitted = { ...admitted, claims: { ...claims, body }, content };
-    for (const check of this.#view.checks) {
-      const refusal = check(whole, at);
-      if (refusal !== undefined) return err(refusal);
-    }
-    return ok(whole);
+    const refusal = faultSince(whole, at, this.#view);
+    return refusal === undefined ? ok(whole) : err(refusal);
   }
 
   #handOver(admitted: Admitted, from: Did, at: Millis, blame: (refusal: Refusal) => void): void {

@@ -1,6 +1,12 @@
 /** Bodies for which no envelope has room, over a wire that fails and from nodes that lie. */
 import { expect, test } from 'vitest';
+import type { Cid } from '../../runtime/codec/cid.ts';
 import { utf8 } from '../../runtime/core/bytes.ts';
+import { unwrap } from '../../runtime/core/result.ts';
+import { splitBundle } from '../bundle.ts';
+import { decodeClaims } from '../claims.ts';
+import { splitFrame } from '../frame.ts';
+import { writeWithdrawal } from '../hosting.ts';
 import { BODY_BYTES_MAX } from '../limits.ts';
 import { CHUNK_COMMAND, CHUNK_MEDIA, digestOfBody, REFERENCE_MEDIA } from './body-reference.ts';
 import { Enemy } from './enemy.fixture.ts';
@@ -109,6 +115,31 @@ test('a body that does not come before its deadline is not handed on', async () 
   await net.pass(1_000);
   expect([b.receiver.arrived, b.refusals(), b.link.stats.fetching]).toEqual([[], ['envelope.past_deadline'], 0]);
 });
+
+test('Z5: a certificate that is withdrawn while the body is on its way ends the message', async () => {
+  const { net, a, b } = await aPair('withdrawn on the way');
+  net.wire = (sent) => [isChunk(sent) ? 3_000 : 0];
+  const told = a.tell('desk', 'quote', LARGE);
+  await net.until('it is being fetched', () => b.link.stats.fetching > 0);
+  net.wire = ({ lane }) => (lane === 'tell' ? [] : [0]); // what is sealed again is refused anyhow
+  const desk = a.keys.agents.get('desk');
+  const peer = net.sent.find(({ lane }) => lane === 'tell');
+  if (desk === undefined || peer === undefined) throw new Error('expected an agent that has spoken');
+  const certificate = certificateIn(peer.bytes);
+  const withdrawal = writeWithdrawal({ agent: desk.did, at: net.clock.now(), certificate }, desk.key);
+  expect(b.link.directory.learn(withdrawal, net.clock.now())).toMatchObject({ ok: true });
+  expect(await net.outcome(told)).toMatchObject({ type: 'denied', code: 'certificate.withdrawn' });
+  expect([b.receiver.arrived, b.refusals(), b.link.stats.fetching]).toEqual([[], ['certificate.withdrawn'], 0]);
+});
+
+/** Of the last envelope in a frame or bundle. */
+function certificateIn(bytes: Uint8Array): Cid {
+  const bundle = splitBundle(bytes);
+  const parts = bundle.ok ? bundle.value.items.at(-1) : unwrap(splitFrame(bytes), 'a frame');
+  const { certificate } = unwrap(decodeClaims(parts?.claims ?? new Uint8Array()), 'claims');
+  if (certificate === undefined) throw new Error('expected a certificate');
+  return certificate;
+}
 
 test('nobody else gets what is lent, not even who knows its digest', () => {
   const loans = new Loans();
