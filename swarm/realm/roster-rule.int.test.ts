@@ -6,6 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import { createAgentFolder, readKeyFolder } from '../../mesh/key-folder.ts';
 import { generateKeyPair } from '../../runtime/codec/ed25519.ts';
 import { ManualClock, seededRandom } from '../../runtime/core/simulation.ts';
+import { OPERATOR } from '../control/control-socket.ts';
 import { provisionRealm } from './realm-folder.ts';
 import { RosterRule } from './roster-rule.ts';
 
@@ -43,4 +44,12 @@ test('W2: a name of the roster belongs to whoever has it there, at any node; oth
   expect([one, two].map((node) => rule.mayHost(node, own))).toEqual([true, true]);
   expect(rule.nameOf(own, 'visitor')).toBe('guest/visitor');
   expect(rule.nameOf(reporter.did, 'audit-reporter')).toBe('audit/reporter');
+});
+
+test('W3: attack: an agent of somebody’s own making that calls itself the operator gets in nowhere', () => {
+  const forged = stranger('operator');
+
+  expect(rule.nameOf(forged, 'operator')).toBe(OPERATOR); // what rules for the operator would take it for
+  expect([one, two].map((node) => rule.mayHost(node, forged))).toEqual([false, false]);
+  expect(rule.mayHost(one, stranger('operator-1'))).toBe(true);
 });

@@ -4,11 +4,13 @@
  *
  * W1. An agent of the roster is at its own node and nowhere else, whoever holds its keys.
  * W2. Nobody speaks under a name of the roster but who has it there. A guest's name is put apart before policy sees it.
+ * W3. No guest is called as policies call the operator.
  */
 import type { Check } from '../../mesh/admit.ts';
 import { parseDidMesh } from '../../mesh/did-mesh.ts';
 import { nodeDid } from '../../mesh/message.ts';
 import type { Did } from '../../runtime/codec/did.ts';
+import { OPERATOR } from '../control/control-socket.ts';
 import { type RealmRoster, wireName } from './realm-folder.ts';
 
 export class RosterRule {
@@ -23,17 +25,17 @@ export class RosterRule {
     this.#taken = new Set(all.map(({ name }) => wireName(name)));
   }
 
-  /** Whether an agent may be at a node (W1), under the name in its DID (W2). */
+  /** Whether an agent may be at a node (W1), under the name in its DID (W2, W3). */
   mayHost(node: Did, agent: Did): boolean {
     const home = this.#nodeOf.get(agent);
     if (home !== undefined) return home === node;
     const parsed = parseDidMesh(agent);
-    return !parsed.ok || !this.#taken.has(parsed.value.name);
+    return !parsed.ok || !(this.#taken.has(parsed.value.name) || guestName(parsed.value.name) === OPERATOR);
   }
 
   /** The name under which this node's policies know a sender. `wire`: the one in its DID. */
   nameOf(agent: Did, wire: string): string {
-    return this.#nameOf.get(agent) ?? `guest/${wire}`;
+    return this.#nameOf.get(agent) ?? guestName(wire);
   }
 
   /** For admission: the same of whoever sends. */
@@ -41,4 +43,8 @@ export class RosterRule {
     if (claims.certificate === undefined || this.mayHost(nodeDid(node), claims.from)) return undefined;
     return { code: 'realm.not_its_place', message: `expected ${claims.from} at the node that the roster says` };
   };
+}
+
+function guestName(wire: string): string {
+  return `guest/${wire}`;
 }
