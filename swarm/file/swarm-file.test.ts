@@ -88,6 +88,12 @@ const BAD: readonly [string, string | RegExp, string, RegExp][] = [
     'clerk\n    count',
     /23:11: [\s\S]*did you mean clerk\/\*\?/,
   ],
+  [
+    'an agent that takes the operator’s name',
+    'desk/clerk/*\n    count: 3',
+    'guest/operator',
+    /23:11: document\.malformed: expected no name below guest\//,
+  ],
   ['a count of nobody', 'count: 3', 'count: 0', /24:12: document\.malformed: expected at least 1/],
   [
     'an agent named twice',

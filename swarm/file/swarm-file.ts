@@ -52,6 +52,8 @@ export function parseSwarm(
 
 /** Who answers for agents where the file names nobody. */
 const OPERATOR = 'operator';
+/** Policies know by such names who is of no swarm file: a rule for one of them must mean nobody else. */
+const GUESTS = 'guest/';
 const FAULTS_MAX = 20;
 
 /** A misspelt key is one fault, and not also the absence of what was meant; what is absent is named. */
@@ -90,6 +92,12 @@ function faultsOfAgents(input: SwarmInput, source: Source): readonly PolicyFault
       );
     }
     if (!namesOf(agent).every(isAgentName)) malformed('expected a name of at most 100 characters', [...at, 'name']);
+    if (agent.name.startsWith(GUESTS)) {
+      malformed(`expected no name below ${GUESTS}, under which others are known: the operator, strangers`, [
+        ...at,
+        'name',
+      ]);
+    }
     for (const name of namesOf(agent)) {
       const first = seen.get(name);
       if (first !== undefined) {
