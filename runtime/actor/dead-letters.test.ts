@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { parseDid } from '../codec/did.ts';
+import { sha256 } from '../codec/digest.ts';
+import { digestText } from '../codec/record.ts';
+import { utf8 } from '../core/bytes.ts';
+import { unwrap } from '../core/result.ts';
 import { allowList } from '../kernel/allow-list.ts';
+import { eventIdOf } from '../kernel/event-id.ts';
 import type { Gate } from '../kernel/gate.ts';
 import { add, Counter, counter, hold, pay } from './agents.fixture.ts';
 import { contract } from './contract.ts';
@@ -38,6 +44,39 @@ const one = refTo(Desk, 'one');
 const two = refTo(Desk, 'two');
 
 describe('a dead letter', () => {
+  test('of another node is put back as what its sender says, not as what a namesake here or the node would', async () => {
+    const far = unwrap(parseDid('did:example:far'), 'a DID');
+    const judged: unknown[] = [];
+    const gate: Gate = {
+      check: ({ action: { agent, actor, stream, isArrival } }) => {
+        judged.push({ agent, actor, stream, isArrival });
+        return { verdict: 'allow' };
+      },
+    };
+    const { state, kit } = world(gate);
+    await using _kit = kit;
+    const node = await kit.open();
+    await node.spawn(Desk, 'one');
+    await node.spawn(Desk, 'two');
+    const message = eventIdOf('a message');
+    await node.accept({
+      ...{ message, kind: 'tell', from: { agent: 'two', did: far }, to: 'one', name: 'book', body: { cents: 5 } },
+      ...{ chain: [], deadline: kit.clock.now() + 60_000, correlation: message, delegation: [] },
+      envelope: digestText(sha256(utf8('an envelope'))),
+    });
+    await kit.settle();
+    const [letter] = node.deadLetters();
+    expect(letter).toMatchObject({ from: 'two', did: far });
+
+    state.isBroken = false;
+    expect(await node.retry(letter?.message ?? '')).toMatchObject({ type: 'ok' });
+
+    const asItArrived = { agent: 'two', actor: far, stream: 'sender/two', isArrival: true };
+    expect(judged).toEqual([asItArrived, asItArrived]);
+    const accepted = [...kit.log.read()].filter(({ type }) => type === 'message.accepted');
+    expect(accepted.map(({ principal }) => principal)).toEqual([far, far]);
+  });
+
   test('is listed with what it said and why it was given up, for its agent and for all', async () => {
     const { kit } = world();
     await using _kit = kit;

@@ -1,4 +1,5 @@
 /** Messages that were given up, as the log has them: at the agent that could not answer, or on the way to it. */
+import type { Did } from '../codec/did.ts';
 import type { JsonValue } from '../codec/json.ts';
 import { type EventId, parseEventId } from '../codec/record.ts';
 import { unwrap } from '../core/result.ts';
@@ -14,6 +15,8 @@ export type DeadLetter = {
   readonly agent: string;
   /** Who sent it; `null` for the operator. */
   readonly from: string | null;
+  /** By which DID, where that is an agent of another node: its name alone would not say who it is. */
+  readonly did: Did | null;
   readonly kind: Accepted['kind'];
   readonly name: string;
   readonly body: JsonValue;
@@ -60,12 +63,12 @@ function senderOf(log: EventLog, message: string): string | undefined {
   return record === undefined ? undefined : agentOf(record.stream);
 }
 
-type Open = Pick<DeadLetter, 'agent' | 'from' | 'kind' | 'name' | 'body' | 'correlation'>;
+type Open = Pick<DeadLetter, 'agent' | 'from' | 'did' | 'kind' | 'name' | 'body' | 'correlation'>;
 
 function* deadLettersOf(log: EventLog, agent: string): Generator<DeadLetter> {
   const inbox = new Map<string, Open>();
   const outbox = new Map<string, Open>();
-  for (const { id: event, index, type, payload, correlation } of factsIn(log, streamOf(agent))) {
+  for (const { id: event, index, type, payload, correlation, principal } of factsIn(log, streamOf(agent))) {
     const dead = (open: Open | undefined, message: string, why: Pick<DeadLetter, 'code' | 'detail' | 'attempts'>) => {
       const retry = retryIdOf(open?.agent ?? agent, message);
       const isRetried = log.find(eventIdOf('accepted', open?.agent ?? agent, retry)) !== undefined;
@@ -75,12 +78,13 @@ function* deadLettersOf(log: EventLog, agent: string): Generator<DeadLetter> {
     switch (type) {
       case 'message.accepted': {
         const { message, from, kind, name, body } = payload as AgentPayload<'message.accepted'>;
-        inbox.set(message, { agent, from, kind, name, body, correlation: correlation ?? idOf(message) });
+        const open = { agent, from, did: principal ?? null, kind, name, body };
+        inbox.set(message, { ...open, correlation: correlation ?? idOf(message) });
         break;
       }
       case 'message.sent': {
         const { message, to, name, body, turn } = payload as AgentPayload<'message.sent'>;
-        outbox.set(message, { agent: to, from: agent, kind: 'tell', name, body, correlation: idOf(turn) });
+        outbox.set(message, { agent: to, from: agent, did: null, kind: 'tell', name, body, correlation: idOf(turn) });
         break;
       }
       case 'turn.committed':

@@ -170,7 +170,7 @@ export class AgentNode implements AsyncDisposable, Receiver {
       return { type: 'failed', code: 'message.not_dead', message: found };
     }
     if (!background.isOpen) return { type: 'busy', retryAfterMs: 1_000 };
-    const { agent, from, name, body, correlation } = letter;
+    const { agent, from, did, name, body, correlation } = letter;
     const retry = retryIdOf(agent, letter.message);
     if (letter.retried !== null)
       return { type: 'ok', value: { message: retry }, event: eventIdOf('accepted', agent, retry) };
@@ -181,7 +181,8 @@ export class AgentNode implements AsyncDisposable, Receiver {
     if (governed.type === 'refused') return governed.outcome;
     const kind = letter.kind === 'signal' ? 'signal' : 'tell';
     const pays = action === undefined ? {} : payingFor(parts, action, governed.record.decision?.delegations);
-    const arriving = { ...arrivingOf(retry, kind, name, body), from, correlation, cause, ...pays };
+    const elsewhere = did === null ? {} : { did };
+    const arriving = { ...arrivingOf(retry, kind, name, body), from, ...elsewhere, correlation, cause, ...pays };
     const payload = { judged: governed.judged, message: letter.message, retry };
     const id = eventIdOf('retried', agent, letter.message);
     const said = action === undefined ? {} : { principal: action.actor, ...governed.record };

@@ -1,7 +1,7 @@
 /** What a turn asks of the kernel, as the kernel's actions. Pure. */
 import type { Did } from '../codec/did.ts';
 import type { JsonValue } from '../codec/json.ts';
-import { type Cause, type EventId, parseEventId, parseStreamId } from '../codec/record.ts';
+import { type Cause, type EventId, parseEventId, parseStreamId, type StreamId } from '../codec/record.ts';
 import { assert } from '../core/assert.ts';
 import { CodedError } from '../core/errors.ts';
 import { unwrap } from '../core/result.ts';
@@ -131,7 +131,7 @@ export function arrivalActionOf(
   const { id, kind: verb, name, body: input, from: agent, did: actor, correlation, cause } = arriving;
   return {
     ...{ key: `${id}/arrival`, agent, actor, verb, input, correlation },
-    stream: unwrap(parseStreamId(`sender/${agent}`), 'an agent name makes a stream'),
+    stream: senderStreamOf(agent),
     target: `${contract?.name ?? 'unknown'}.${name}@${to}`,
     isArrival: true,
     ...judgedBy(contract, name),
@@ -140,17 +140,23 @@ export function arrivalActionOf(
   };
 }
 
-/** Putting a dead letter back: its sender's tell, once more. */
+/** Where this node records what an agent of another one may not do here. */
+function senderStreamOf(agent: string): StreamId {
+  return unwrap(parseStreamId(`sender/${agent}`), 'an agent name makes a stream');
+}
+
+/** Putting a dead letter back: its sender's tell, once more, from wherever it came. */
 export function retryActionOf(
   letter: DeadLetter,
   { contract, sender, actor, cause }: Pick<ActionFacts, 'actor' | 'cause'> & Sending,
 ): Action {
-  const { message, agent, name, body: input, correlation } = letter;
+  const { message, agent, did, name, body: input, correlation } = letter;
   return {
     key: `${message}/retry`,
     agent: sender,
-    actor,
-    stream: streamOf(sender),
+    ...(did === null
+      ? { actor, stream: streamOf(sender) }
+      : { actor: did, stream: senderStreamOf(sender), isArrival: true }),
     verb: 'tell',
     target: `${contract?.name ?? 'unknown'}.${name}@${agent}`,
     ...judgedBy(contract, name),
