@@ -156,6 +156,19 @@ test('nobody else gets what is lent, not even who knows its digest', () => {
   expect([loans.bytes, loans.chunk(friend as never, { digest, index: 0 })]).toEqual([0, undefined]);
 });
 
+test('J3: one node is lent half of the room at most, and gets more when that has ended', () => {
+  const loans = new Loans();
+  const [greedy, other] = ['did:key:zGreedy', 'did:key:zOther'] as const;
+  const content = new Uint8Array(LARGE_BODY_BYTES_MAX);
+  const lend = (to: string, n: number): boolean =>
+    loans.lend(to as never, { digest: digestOfBody(utf8(`${n}`)), content }, `${n}`, 0 as never);
+  expect([1, 2, 3, 4, 5].map((n) => lend(greedy, n))).toEqual([true, true, true, true, false]);
+  expect([6, 7, 8, 9].map((n) => lend(other, n))).toEqual([true, true, true, true]);
+  expect([loans.bytes, lend('did:key:zThird', 10)]).toEqual([LOAN_BYTES_MAX, false]);
+  loans.end(greedy as never, digestOfBody(utf8('1')), '1');
+  expect([lend(greedy, 5), lend(greedy, 1)]).toEqual([true, false]);
+});
+
 /** An enemy who lends what he likes: to each request for a chunk he answers as `serve` says. */
 async function lender(serve: (index: number) => Uint8Array | undefined): Promise<{
   readonly enemy: Enemy;

@@ -121,7 +121,8 @@ export const CHUNK_RETRY_MS_MIN = 500;
 export const CHUNK_RETRY_MS_MAX = 4_000;
 export const FETCH_IDLE_MS = 15_000;
 
-/** What this node lends to others, in bytes kept in memory; and for how long after its message was last sealed. Four times
- *  the longest pause between two sealings. */
+/** What this node lends, in bytes kept in memory: to all, and to one node, which fetches half of that at a time; and for how
+ *  long after its message was last sealed. Four times the longest pause between two sealings. */
 export const LOAN_BYTES_MAX = 64 * 1024 * 1024;
+export const LOAN_BYTES_PER_NODE_MAX = 32 * 1024 * 1024;
 export const LOAN_MS = 60_000;
