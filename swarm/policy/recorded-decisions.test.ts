@@ -140,6 +140,16 @@ test('what an agent told others takes from a rule’s rate after a restart, too,
   expect(report).toMatchObject({ decisions: 5, same: 5, differences: 0, notReplayable: {} });
 });
 
+test('what an agent told others is not said to be decided again where counts matter: its record comes after others', async () => {
+  await using kit = await aNode(counted);
+  await kit.node.ask(refTo(Counter, 'one')).say({ to: 'two', n: 1 });
+  await kit.settle();
+
+  const report = replayDecisions(kit.log, recordedBundles(kit.log));
+  const notReplayable = { 'what was counted when it was said is not known': 1 };
+  expect(report).toMatchObject({ decisions: 1, same: 0, differences: 0, notReplayable });
+});
+
 test('a dead letter that is put back is an act of whoever had sent it, and is decided again alike', async () => {
   await using kit = await aNode(limited);
   await kit.node.ask(refTo(Counter, 'one')).say({ to: 'three', n: 1 }); // nobody has this agent

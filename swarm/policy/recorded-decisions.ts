@@ -1,8 +1,8 @@
 /**
  * What was decided, read back from a log as the requests that it was decided about.
  *
- * `action.decided` says all of it: the action, the moment, the ring, the trust; so do `message.sent` and `message.accepted` in
- * their newest versions. A record that does not is told with what the log last said of the agent before it, and marked:
+ * `action.decided` says all of it: the action, the moment, the ring, the trust; so do `message.sent`, `message.accepted` and
+ * `message.retried` in their newest versions. A record that does not is told with what the log last said of the agent before it, and marked:
  * `isExact` is false.
  */
 
