@@ -16,16 +16,17 @@ export class SpanFollower implements Disposable {
   readonly #clock: Clock;
   readonly #emitter: Emitter;
   readonly #fold = new SpanFold();
-  #next: number;
+  readonly #from: number;
+  #next = 0;
   #looking: Disposable | undefined;
 
-  /** Spans that end with event `from` or later; what had begun before is known from the log. */
+  /** Spans that end with event `from` or later; what had begun before is known from the log, which is read a part at a time:
+   *  a node beats meanwhile. */
   constructor(log: EventLog, parts: { readonly from: number; readonly clock: Clock; readonly emitter: Emitter }) {
     this.#log = log;
     this.#clock = parts.clock;
     this.#emitter = parts.emitter;
-    for (const record of log.read(0, parts.from)) this.#fold.take(record, log);
-    this.#next = parts.from;
+    this.#from = parts.from;
     this.#lookSoon();
   }
 
@@ -39,7 +40,8 @@ export class SpanFollower implements Disposable {
   }
 
   #lookSoon(): void {
-    this.#looking = this.#clock.after(LOOK_MS, () => {
+    this.#looking = this.#clock.after(this.#next < this.#log.size ? 1 : LOOK_MS, () => {
+      if (this.#log.stopped !== undefined) return; // `catchUp` has the rest, by another reader
       this.#look(this.#log);
       this.#lookSoon();
     });
@@ -48,7 +50,7 @@ export class SpanFollower implements Disposable {
   #look(log: EventLog): void {
     const end = Math.min(log.size, this.#next + RECORDS_PER_LOOK);
     for (const record of log.read(this.#next, end)) {
-      for (const span of this.#fold.take(record, log)) this.#emitter.emit(span);
+      for (const span of this.#fold.take(record, log)) if (record.index >= this.#from) this.#emitter.emit(span);
     }
     this.#next = end;
   }
