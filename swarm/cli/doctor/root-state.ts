@@ -18,7 +18,7 @@ export async function lookAtRoots(directory: string, now: Millis): Promise<reado
 }
 
 /** As `roots.ts` O1 has it: due in the second half of its time; under a budget, when it has ended. */
-export function judgeRoots(node: string, { count, due, ended, endsAt = 0 as Millis }: Outlook): Check {
+function judgeRoots(node: string, { count, due, ended, endsAt = 0 as Millis }: Outlook): Check {
   const moment = new Date(endsAt).toISOString();
   if (due === 0) return ok('delegations', `${count} of ${node}, the first ends at ${moment}`);
   const remedy = '"ringmesh keys realm FILE" signs them anew; a node takes them up at its next start';
