@@ -24,7 +24,7 @@ import { generateKeyPair } from '../../runtime/codec/ed25519.ts';
 import type { JsonValue } from '../../runtime/codec/json.ts';
 import { digestText, parseEventId } from '../../runtime/codec/record.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
-import { CodedError, messageOf } from '../../runtime/core/errors.ts';
+import { CodedError, hasCode, messageOf } from '../../runtime/core/errors.ts';
 import type { Random } from '../../runtime/core/random.ts';
 import { err, unwrap } from '../../runtime/core/result.ts';
 import type { Outcome } from '../../runtime/kernel/outcome.ts';
@@ -147,7 +147,11 @@ const JSON_TYPE = { 'content-type': 'application/json' } as const;
 
 /** K1. @throws {CodedError} `control.not_ours` */
 function makeFolder(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error;
+  }
   const found = lstatSync(folder);
   if (!found.isDirectory() || found.uid !== lstatSync(dirname(folder)).uid) {
     throw new CodedError('control.not_ours', `expected ${folder} to be a folder of the user who runs the node`);

@@ -125,11 +125,15 @@ test('the socket is its user’s alone, and takes nothing but a whole ask (K1)',
   expect(await post('/ask', `"${'x'.repeat(2 * 1024 * 1024)}"`)).toBe(413);
 });
 
-test('attack: a folder for the socket that leads elsewhere stops the start (K1)', async () => {
+test.each([
+  ['leads elsewhere', (place: string) => symlinkSync('/tmp', place)],
+  ['leads nowhere', (place: string) => symlinkSync('/nowhere/at/all', place)],
+  ['is a file', (place: string) => writeFileSync(place, '')],
+])('attack: a folder for the socket that %s stops the start (K1)', (_what, spoil) => {
   using at = office();
   at.run(['log', 'init', '.ringmesh/office', '--realm', 'office'], AS_SOURCE);
   rmSync(join(at.path, '.ringmesh/office/control'), { force: true, recursive: true });
-  symlinkSync('/tmp', join(at.path, '.ringmesh/office/control'));
+  spoil(join(at.path, '.ringmesh/office/control'));
 
   const { status, stderr } = at.run(['up', 'swarm.yaml'], AS_SOURCE);
 
