@@ -15,7 +15,7 @@ import type { Outcome } from '../../runtime/kernel/outcome.ts';
 import type { EventLog } from '../../runtime/log/event-log.ts';
 import { MemoryWorld } from '../../runtime/log/memory-log.ts';
 import { jsonOf } from '../../runtime/log/upcast.ts';
-import { Orders } from './orders.ts';
+import { Orders, type OrdersParts } from './orders.ts';
 
 const random = seededRandom('orders of a node');
 const [operator, node, stranger] = [generateKeyPair(random), generateKeyPair(random), generateKeyPair(random)];
@@ -34,6 +34,7 @@ class Office {
   living: string[] = ['desk', 'desk/1', 'quote'];
   /** What happens before an agent is acted upon. */
   before: () => void = () => undefined;
+  authority: OrdersParts['authority'];
   log: EventLog | undefined;
   orders: Orders | undefined;
 
@@ -64,12 +65,13 @@ class Office {
       node: { pair: node, epoch: random.bytes(8) as Epoch },
       ...{ realm: 'acme', operators: new Set([by]), log: this.log, clock: this.clock, random },
       agents: () => (hasStarted ? agents : undefined),
+      ...(this.authority === undefined ? {} : { authority: this.authority }),
       transport: { send: (_lane, _to, bytes) => void this.sent.push(bytes) },
     });
     return this;
   }
 
-  order(over: Partial<Order> = {}, pair = operator) {
+  order(over: Partial<Order> = {}, pair = operator, without: readonly string[] = []) {
     const at = this.clock.now();
     const id = newEventId(this.clock, random);
     const said = {
@@ -82,7 +84,9 @@ class Office {
       why: 'a test',
       ...over,
     } as const;
-    return writeOrder({ at, expires: (at + ORDER_MS) as Millis, ...said }, pair);
+    const whole = { at, expires: (at + ORDER_MS) as Millis, ...said };
+    const order = Object.fromEntries(Object.entries(whole).filter(([name]) => !without.includes(name)));
+    return writeOrder(order as Order, pair);
   }
 
   async hear(bytes: Uint8Array, from = to): Promise<void> {
@@ -194,6 +198,40 @@ test('attack: no words of an agent end its node, wherever a report has to cut th
     await office.hear(bytes);
     expect(office.report(cid)?.detail).toHaveLength(500);
   }
+});
+
+test('a revocation that an order carries is taken back once, and its epoch reported each time (C6)', async () => {
+  const office = await new Office().start();
+  const handed: string[] = [];
+  office.authority = {
+    revocations: { epoch: 3 },
+    takeBack: async (statement) => {
+      handed.push(Buffer.from(statement).toString());
+      return { ok: true, value: { target: by, by: [by], isNews: true, isKnown: true, epoch: 3 } };
+    },
+  };
+  const { bytes, cid } = office.order({ action: 'revoke', body: '{"signed":1}' }, operator, ['agent']);
+  for (let n = 0; n < 2; n++) {
+    await office.start();
+    await office.hear(bytes);
+    expect(office.report(cid)).toMatchObject({ outcome: 'done', answer: '{"epoch":3}' });
+    expect(office.report(cid)?.detail).toBe(`revoked: ${by}, on record and in force, epoch 3`);
+  }
+  expect([handed, office.done]).toEqual([['{"signed":1}'], []]);
+  expect(office.recorded().map(([type]) => type)).toEqual(['order.accepted', 'order.settled']);
+});
+
+test('a revocation that is refused, or at a node that asks for no delegations, is refused in the report', async () => {
+  const office = await new Office().start();
+  const first = office.order({ action: 'revoke', body: '{}' }, operator, ['agent']);
+  await office.hear(first.bytes);
+  expect(office.report(first.cid)).toMatchObject({ outcome: 'refused', code: 'revocation.no_authority' });
+  const refusal = { code: 'revocation.not_entitled', message: 'no part in it' };
+  office.authority = { revocations: { epoch: 0 }, takeBack: async () => ({ ok: false, error: refusal }) };
+  await office.start();
+  const second = office.order({ action: 'revoke', body: '{}' }, operator, ['agent']);
+  await office.hear(second.bytes);
+  expect(office.report(second.cid)).toMatchObject({ outcome: 'refused', code: 'revocation.not_entitled' });
 });
 
 test('an answer too long for a report is told of, and stays in the log', async () => {

@@ -67,7 +67,7 @@ export type OrdersParts = {
   readonly clock: Clock;
   readonly random: Random;
   /** Where things are taken back; absent: nothing is. */
-  readonly authority?: Pick<NodeAuthority, 'revocations' | 'takeBack'>;
+  readonly authority?: Pick<NodeAuthority, 'takeBack'> & { readonly revocations: { readonly epoch: number } };
 };
 
 type Outcome = Pick<Report, 'outcome' | 'detail'> & { readonly answer?: string; readonly code?: string };

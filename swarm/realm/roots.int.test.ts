@@ -1,13 +1,23 @@
-import { appendFileSync, mkdtempDisposableSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdtempDisposableSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Delegation } from '../../mesh/delegation/delegation.ts';
 import type { Cid } from '../../runtime/codec/cid.ts';
 import { ManualClock, seededRandom } from '../../runtime/core/simulation.ts';
+import { Operator } from '../authority/operator.ts';
 import type { Roots, RootTerms } from '../file/delegations.ts';
 import { provisionRealm } from './realm-folder.ts';
 import { hasOperator, mintRoots, outlookOf, rootsOfNode } from './roots.ts';
+import { keepRevoked, readRevoked } from './taken-back.ts';
 
 const HOUR_MS = 3_600_000;
 const ROOT: RootTerms = { command: '/tool/mail', where: [], depth: 1, ceiling: 1000, budget: {}, forMs: HOUR_MS };
@@ -96,6 +106,38 @@ describe('mintRoots', () => {
     expect(await realm.mint(wanted({}))).toBe(0);
     const [fresh, ...more] = await realm.of('one', wanted({}));
     expect([fresh?.cid === old?.cid, more]).toEqual([false, []]);
+  });
+
+  test('O2: what the realm’s folder says was revoked is not signed again, when its time is over neither', async () => {
+    using realm = new Realm();
+    const roots = wanted({}, { command: '/tool/post' });
+    await realm.mint(roots);
+    const [mail] = await realm.of('one', wanted({}));
+    const operator = Operator.ofRealm(realm.directory, realm);
+    const statement = operator.revocation(mail?.cid as Cid, 'enough');
+    for (let n = 0; n < 2; n++) await keepRevoked(realm.directory, statement);
+    expect(readRevoked(realm.directory)).toHaveLength(1);
+    realm.clock.advance(2 * HOUR_MS);
+
+    expect(await realm.mint(roots)).toBe(1);
+    expect((await realm.of('one', roots)).map(({ claims }) => claims.cmd)).toEqual(['/tool/mail', '/tool/post']);
+  });
+
+  test('attack: a revocation in the realm’s folder that was changed is refused, and nothing is signed', async () => {
+    using realm = new Realm();
+    await realm.mint(wanted({}));
+    const [root] = await realm.of('one', wanted({}));
+    await keepRevoked(realm.directory, Operator.ofRealm(realm.directory, realm).revocation(root?.cid as Cid, 'enough'));
+    const folder = join(realm.directory, 'revoked');
+    const [name = ''] = readdirSync(folder);
+    writeFileSync(join(folder, 'half-written.next'), 'x');
+    expect(readRevoked(realm.directory)).toHaveLength(1);
+    const text = readFileSync(join(folder, name), 'utf8');
+    writeFileSync(join(folder, name), text.replace('payload":"', 'payload":"AAAA'));
+
+    await expect(realm.mint(wanted({}, { command: '/tool/post' }))).rejects.toMatchObject({
+      code: 'statement.bad_signature',
+    });
   });
 
   test('O1: a budget is not given twice: its root is signed anew only when it has ended', async () => {
