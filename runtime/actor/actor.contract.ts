@@ -376,6 +376,16 @@ export function actorContract(name: string, { hosts, isIsolated }: SuiteOptions)
       expect(started[1]?.payload).toMatchObject({ parent: 'one', instance: 1 });
     });
 
+    test('attack: nobody is born under a name by which policies know the operator or a stranger', async () => {
+      const { kit, node, one } = await setup();
+      await using _kit = kit;
+
+      expect(await node.ask(one).child({ name: 'guest/operator' })).toMatchObject({ value: { type: 'failed' } });
+      await expect(node.spawn(Counter, 'guest/operator')).rejects.toThrow(/agent\.name_reserved/);
+
+      expect(kit.events.filter(({ type }) => type === 'agent.started')).toHaveLength(1);
+    });
+
     test('stopping an agent stops its children first and tells who watches', async () => {
       const { kit, node, one, two } = await setup();
       await using _kit = kit;

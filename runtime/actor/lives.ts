@@ -9,7 +9,7 @@ import { AgentView, type Started } from './agent-view.ts';
 import type { Terminated } from './context.ts';
 import { arrivingOf, type Known, type Live, type SpawnData } from './live.ts';
 import { ROOT_STREAM } from './records.ts';
-import type { AgentName } from './ref.ts';
+import { type AgentName, GUESTS } from './ref.ts';
 import type { NewAgentEvent } from './segment-events.ts';
 import type { Lives, Shell } from './shell.ts';
 import { type Exit, jittered, onExit, type Supervise, supervision, type Verdict } from './supervision.ts';
@@ -42,6 +42,10 @@ export class NodeLives implements Lives {
   async spawn(parent: string | null, agent: AgentName, contract: string, options: SpawnData): Promise<Outcome> {
     const { contracts, parts, records, roster } = this.#shell;
     const known = roster.get(agent);
+    if (agent.startsWith(GUESTS)) {
+      const message = `expected no name below ${GUESTS}, found ${agent}`;
+      return { type: 'failed', code: 'agent.name_reserved', message };
+    }
     const defined = contracts.get(contract);
     if (defined === undefined) {
       const message = `expected an implementation of ${contract}, found none`;

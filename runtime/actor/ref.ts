@@ -3,6 +3,9 @@ import { assert } from '../core/assert.ts';
 import type { Brand } from '../core/brand.ts';
 import type { Contract, ContractSpec } from './contract.ts';
 
+/** Names below this are of those who are no agents here, the operator and strangers; policies know them so. */
+export const GUESTS = 'guest/';
+
 /** 1 to 100 characters of `a-z 0-9 - . _ /`: agents are often named like paths. */
 export type AgentName = Brand<string, 'AgentName'>;
 

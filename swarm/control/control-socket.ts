@@ -1,5 +1,6 @@
 /** Where the operator of this machine reaches a node: a socket beside its log. */
 import { join, relative } from 'node:path';
+import { GUESTS } from '../../runtime/actor/ref.ts';
 import { CodedError } from '../../runtime/core/errors.ts';
 
 /** A folder of its own, so that nobody else can reach the socket, whatever its own mode is while it is made. */
@@ -19,8 +20,8 @@ export function controlAddress(log: string, cwd: string): string {
 
 const ADDRESS_BYTES_MAX = 103;
 
-/** Under this name policies know whoever asks through the socket. No agent of a swarm file is called so. */
-export const OPERATOR = 'guest/operator';
+/** Under this name policies know whoever asks through the socket. No agent is called so. */
+export const OPERATOR = `${GUESTS}operator`;
 
 /** What one request may hold: a message's body, and the words around it. */
 export const REQUEST_BYTES_MAX = 1024 * 1024 + 4096;

@@ -7,7 +7,7 @@ import { conform } from '../../policies/document/conform.ts';
 import type { PolicyFault } from '../../policies/document/fault.ts';
 import { type Path, parseYaml, type Source } from '../../policies/document/yaml-source.ts';
 import { nearest } from '../../policies/expression/nearest.ts';
-import { isAgentName } from '../../runtime/actor/ref.ts';
+import { GUESTS, isAgentName } from '../../runtime/actor/ref.ts';
 import { err, ok, type Result } from '../../runtime/core/result.ts';
 import { RING_LINES, type Ring } from '../../runtime/kernel/ring.ts';
 import { namesOf } from './agent-names.ts';
@@ -52,8 +52,6 @@ export function parseSwarm(
 
 /** Who answers for agents where the file names nobody. */
 const OPERATOR = 'operator';
-/** Policies know by such names who is of no swarm file: a rule for one of them must mean nobody else. */
-const GUESTS = 'guest/';
 const FAULTS_MAX = 20;
 
 /** A misspelt key is one fault, and not also the absence of what was meant; what is absent is named. */

@@ -9,6 +9,7 @@
 import type { Check } from '../../mesh/admit.ts';
 import { parseDidMesh } from '../../mesh/did-mesh.ts';
 import { nodeDid } from '../../mesh/message.ts';
+import { GUESTS } from '../../runtime/actor/ref.ts';
 import type { Did } from '../../runtime/codec/did.ts';
 import { OPERATOR } from '../control/control-socket.ts';
 import { type RealmRoster, wireName } from './realm-folder.ts';
@@ -46,5 +47,5 @@ export class RosterRule {
 }
 
 function guestName(wire: string): string {
-  return `guest/${wire}`;
+  return `${GUESTS}${wire}`;
 }
