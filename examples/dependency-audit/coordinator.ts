@@ -226,8 +226,9 @@ async function goOn(ctx: Ctx): Promise<void> {
   }
   const open = jobsThatAre(ctx, 'waiting', 'out');
   if (open.length > 0 || ctx.state().running?.report.type !== 'none') return;
-  const told = await ctx.tell(refTo(Reporter, REPORTER)).report({ audit: running.audit }, RETRY_FOR);
-  ctx.emit('Collected', {});
+  ctx.emit('Collected', {}); // before anything is waited for, lest it is asked for twice
+  const { audit } = running;
+  const told = await patiently(ctx, () => ctx.tell(refTo(Reporter, REPORTER)).report({ audit }, RETRY_FOR));
   if (told.type !== 'ok')
     finish(ctx, running, {
       type: 'unwritten',
@@ -247,7 +248,7 @@ async function share(ctx: Ctx, researcher: string): Promise<void> {
   const given = await give(ctx, researcher, { command: '/tool/registry/facts', where, forMs: DELEGATED_MS });
   const told =
     given.type === 'ok'
-      ? await ctx.tell(refTo(Researcher, researcher)).research({ audit, at, jobs }, RETRY_FOR)
+      ? await patiently(ctx, () => ctx.tell(refTo(Researcher, researcher)).research({ audit, at, jobs }, RETRY_FOR))
       : given;
   if (told.type === 'ok') return;
   giveBack(ctx, jobs, { code: 'code' in told ? told.code : told.type, message: `${researcher} could not be told` });

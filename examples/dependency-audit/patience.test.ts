@@ -18,9 +18,9 @@ async function asked(...answers: readonly Outcome<number>[]) {
 }
 
 describe('asking again', () => {
-  test('waits as long as it is told to', async () => {
+  test('waits as long as it is told to, and longer each time that was not enough', async () => {
     const busy = (retryAfterMs: number): Outcome<number> => ({ type: 'busy', retryAfterMs });
-    expect(await asked(busy(50), busy(7), ok)).toEqual({ outcome: ok, slept: [50, 7], left: [] });
+    expect(await asked(busy(50), busy(7), busy(90), ok)).toEqual({ outcome: ok, slept: [50, 20, 90], left: [] });
   });
 
   test('does not wait where a permit was overtaken', async () => {
@@ -36,5 +36,6 @@ describe('asking again', () => {
     const { outcome, slept } = await asked({ type: 'busy', retryAfterMs: 5 });
     expect(outcome).toEqual({ type: 'busy', retryAfterMs: 5 });
     expect(slept).toHaveLength(59);
+    expect(slept.reduce((sum, ms) => sum + ms)).toBeGreaterThan(30_000);
   });
 });

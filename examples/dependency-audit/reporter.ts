@@ -13,7 +13,7 @@ export const reporter = implement(Reporter, {
   on: {
     async report({ audit }, ctx) {
       const written = await write(audit, ctx);
-      await ctx.tell(refTo(Coordinator, COORDINATOR)).written({ audit, written }, RETRY_FOR);
+      await patiently(ctx, () => ctx.tell(refTo(Coordinator, COORDINATOR)).written({ audit, written }, RETRY_FOR));
     },
   },
 });

@@ -13,9 +13,8 @@ export const researcher = implement(Researcher, {
   on: {
     async research({ audit, at, jobs }, ctx) {
       const judgements = await ctx.all(jobs.map((job) => research(job, at, ctx)));
-      await ctx
-        .tell(refTo(Coordinator, COORDINATOR))
-        .judged({ audit, researcher: ctx.self.agent, judgements }, RETRY_FOR);
+      const told = { audit, researcher: ctx.self.agent, judgements };
+      await patiently(ctx, () => ctx.tell(refTo(Coordinator, COORDINATOR)).judged(told, RETRY_FOR));
     },
   },
 });

@@ -138,6 +138,8 @@ describe('ringmesh up swarm.yaml', () => {
       expect(peaks[0]).toBeGreaterThan(0);
       expect(Math.max(...peaks)).toBeLessThan(512);
       expect(await ended).toMatchObject({ code: 0 });
+      const { isComplete, missing } = Report.parse(JSON.parse(await readFile(join(folder, 'out/report.json'), 'utf8')));
+      expect({ isComplete, missing }).toEqual({ isComplete: true, missing: [] });
       expect(double.asked).toHaveLength(500);
     },
   );
