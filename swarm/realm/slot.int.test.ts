@@ -122,14 +122,28 @@ test('slots whose keys are elsewhere are passed over; where none is here, that i
 
 const UNUSABLE = expect.objectContaining({ code: 'realm.slot_unusable' });
 
-test.skipIf(process.getuid?.() === 0)(
-  'a folder that cannot be written is a fault, and not a slot (skipped for root)',
-  async () => {
-    await using place = new Place('a-1');
-    chmodSync(join(place.directory, 'nodes/a-1'), 0o500);
-    expect(() => claimSlot(place.directory, ['a-1'])).toThrow(UNUSABLE);
-  },
-);
+/** Root writes anywhere, so what it may not do is tried as nobody. */
+const NOBODY = 65_534;
+
+function withoutPrivileges(run: () => void): void {
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) process.seteuid?.(NOBODY);
+  try {
+    run();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
+}
+
+test('a folder that cannot be written is a fault, and not a slot', async () => {
+  await using place = new Place('a-1');
+  const folder = join(place.directory, 'nodes/a-1');
+  for (const path of [place.directory, join(folder, '..'), folder]) chmodSync(path, 0o555);
+  withoutPrivileges(() => expect(() => claimSlot(place.directory, ['a-1'])).toThrow(UNUSABLE));
+  for (const path of [place.directory, join(folder, '..'), folder]) chmodSync(path, 0o755);
+  using slot = claimSlot(place.directory, ['a-1']);
+  expect(slot.name).toBe('a-1');
+});
 
 test.each([
   ['a folder', /unable to open/, (path: string) => mkdirSync(path)],
