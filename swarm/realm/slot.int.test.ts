@@ -1,4 +1,4 @@
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempDisposableSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { hasCode } from '../../runtime/core/errors.ts';
+import { APART, testApart } from './apart.fixture.ts';
 import { claimAll, claimSlot } from './slot.ts';
 
 const HOLDER = fileURLToPath(new URL('./slot-holder.fixture.ts', import.meta.url));
@@ -82,11 +83,8 @@ test('claimed twice in one process it is taken, and the first keeps it', async (
   expect((await place.claim(['a-1'])).said).toBe('a-1');
 });
 
-const APART = ['unshare', '--user', '--map-root-user', '--pid', '--fork', '--kill-child', '--mount-proc'];
-const isApart = spawnSync(APART[0] ?? '', [...APART.slice(1), 'true']).status === 0;
-
-test.skipIf(!isApart)(
-  'X1: a process in another pid namespace, as in another container, finds it taken; and free when the first is killed (skipped where unshare may not)',
+testApart(
+  'X1: a process in another pid namespace, as in another container, finds it taken; and free when the first is killed',
   async () => {
     await using place = new Place('a-1');
     const inside = await place.claim(['a-1'], APART);

@@ -1,5 +1,5 @@
 /** A role of several replicas: whoever comes takes a slot, and takes it over from whoever was killed. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import { liveness, systemClock, thisProcess } from '../../../runtime/core/system.ts';
 import { openReader, writerOf } from '../../../runtime/log/log-directory.ts';
 import { soundEventsOf } from '../../../runtime/log/sound-events.fixture.ts';
+import { APART, testApart } from '../../realm/apart.fixture.ts';
 import { ended } from '../command.fixture.ts';
 import { AS_SOURCE, lineOf, project } from './project.fixture.ts';
 
@@ -83,21 +84,19 @@ test('an agent that the realm does not know, or knows elsewhere, runs nowhere', 
   expect(elsewhere.stderr).toMatch(/ringmesh: realm\.outdated: expected desk at back, found it at front/);
 });
 
-const UNSHARE = 'unshare';
-const APART = ['--user', '--map-root-user', '--pid', '--fork', '--kill-child', '--mount-proc'];
-const isApart = spawnSync(UNSHARE, [...APART, 'true']).status === 0;
 const MAIN = resolve(import.meta.dirname, '../main.ts');
 
-test.skipIf(!isApart)(
-  'killed as process 1 of a pid namespace, as in a container, its slot and log are taken over from another (skipped where unshare may not)',
+testApart(
+  'killed as process 1 of a pid namespace, as in a container, its slot and log are taken over from another',
   async () => {
     using at = project((text) => text.replace('until: answered', 'until: stopped'));
     const front = at.start(['up', 'swarm.yaml', '--only', 'front', '--broker', 'spawn'], AS_SOURCE);
     const [url = ''] = (await lineOf(front, 'started  broker')).split(',');
     const start = () => {
       const args = ['up', 'swarm.yaml', '--only', 'back', '--broker', url, '--anchor', 'anchors'];
+      const [unshare, ...apart] = APART;
       const program = [process.execPath, ...AS_SOURCE.nodeArgs, MAIN, ...args];
-      return spawn(UNSHARE, [...APART, ...program], { cwd: at.path, timeout: 60_000, killSignal: 'SIGKILL' });
+      return spawn(unshare, [...apart, ...program], { cwd: at.path, timeout: 60_000, killSignal: 'SIGKILL' });
     };
     for (let life = 0; life < 2; life++) {
       const back = start();
