@@ -1,8 +1,5 @@
-/**
- * The agents of an audit, with tools of a test.
- * Long because the world of those tools stands here, too.
- */
-import { CodedError, delegate, type ProvidedTool, provide } from 'ringmesh/runtime';
+/** The agents of an audit, with tools of a test. */
+import { CodedError, type ProvidedTool, provide } from 'ringmesh/runtime';
 import { crashAfter, TestNode } from 'ringmesh/runtime/testing';
 import { describe, expect, test } from 'vitest';
 import {
@@ -14,83 +11,13 @@ import {
   Researcher,
   readLock,
   researcherName,
-  writeReport,
 } from './contracts.ts';
 import { coordinator } from './coordinator.ts';
-import type { Lock } from './lock-file.ts';
-import type { PackageFacts } from './package-document.ts';
 import { auditPolicy } from './policy.fixture.ts';
 import { type AuditProgress, followLog } from './progress.ts';
-import { Report } from './report.ts';
 import { reporter } from './reporter.ts';
 import { researcher } from './researcher.ts';
-
-const integrity = `sha512-${'A'.repeat(86)}==`;
-
-/** The world of the tools: what the registry has, what fails, what was asked and written. */
-class World {
-  names: readonly string[];
-  failing = new Set<string>();
-  readonly asked: string[] = [];
-  readonly files = new Map<string, string>();
-  writeFails = false;
-
-  constructor(count: number) {
-    this.names = Array.from({ length: count }, (_, n) => `p${String(n).padStart(2, '0')}`);
-  }
-
-  get tools(): readonly ProvidedTool[] {
-    return [
-      provide(readLock, () => this.#lock()),
-      provide(delegate, ({ to, command }) => ({ delegation: `${command} for ${to}`, expires: 0 })),
-      provide(fetchFacts, ({ name, versions }) => {
-        this.asked.push(name);
-        if (this.failing.has(name)) throw new CodedError('registry.unreachable', 'no answer');
-        return { type: 'facts', facts: factsOf(name, versions) } as const;
-      }),
-      provide(writeReport, ({ path, text }) => {
-        if (this.writeFails) throw new CodedError('file.not_plain', 'a link');
-        this.files.set(path, text);
-        return { path, bytes: text.length, digest: '', isChanged: true };
-      }),
-    ];
-  }
-
-  report(): Report {
-    return Report.parse(JSON.parse(this.files.get('report.json') ?? ''));
-  }
-
-  #lock(): Lock {
-    const entry = {
-      alias: null,
-      integrity,
-      resolved: null,
-      licence: 'MIT',
-      isDev: false,
-      isOptional: false,
-      isBundled: false,
-      hasInstallScript: false,
-    };
-    const packages = this.names.map((name) => ({ ...entry, name, version: '1.0.0', path: `node_modules/${name}` }));
-    return { lockfileVersion: 3, digest: `lock of ${this.names.length}`, packages, skipped: [] };
-  }
-}
-
-function factsOf(name: string, versions: readonly string[]): PackageFacts {
-  const version = { version: '1.0.0', integrity, deprecated: null, installScripts: [], licence: 'MIT', publishedAt: 0 };
-  const found = versions.map((one) => ({ ...version, version: one }));
-  return {
-    name,
-    digest: 'd',
-    bytes: 9,
-    latest: version,
-    versions: found,
-    versionsTotal: 1,
-    lastPublishAt: null,
-    maintainers: 1,
-    isUnpublished: false,
-  };
-}
+import { factsOf, World } from './world.fixture.ts';
 
 function nodeOver(world: World): TestNode {
   return new TestNode({
