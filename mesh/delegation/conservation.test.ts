@@ -100,6 +100,7 @@ async function lived(seed: string, { budgets, parents, deeds }: Family) {
       isKept &&= isBounded();
     }),
   );
+  await log.flushed();
   return { realm, log, chains, spentBy, wasBounded: isKept };
 }
 

@@ -198,6 +198,7 @@ describe('T2: budgets', () => {
     await expect(lost).rejects.toThrow('cut');
     expect(await kernel.resolve(act(clerk, 'once', { effect: 'idempotent' }), 1, live)).toMatchObject({ type: 'ok' });
     expect(realm.ledger.spent(link.cid)).toEqual({ calls: 1 });
+    await log.flushed();
     const again = new Ledger();
     for (const past of log.read()) again.relive(past, log);
     expect(again.toJSON()).toEqual(realm.ledger.toJSON());

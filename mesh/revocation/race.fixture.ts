@@ -64,12 +64,12 @@ function slowly(log: EventLog, delayMs: () => number, clock: Net['clock']): Even
     get(target, name) {
       const member: unknown = Reflect.get(target, name, target);
       if (typeof member !== 'function') return member;
-      if (name !== 'append') return member.bind(target);
-      return async (...args: Parameters<EventLog['append']>) => {
+      if (name !== 'flushed') return member.bind(target);
+      return async () => {
         const { promise, resolve } = Promise.withResolvers<void>();
         clock.after(delayMs(), resolve);
         await promise;
-        return target.append(...args);
+        return target.flushed();
       };
     },
   });

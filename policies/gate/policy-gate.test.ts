@@ -273,6 +273,7 @@ describe('behind a kernel', () => {
     const told = await use('fs.read');
 
     expect(told).toMatchObject({ type: 'denied', code: 'policy.denied' });
+    await log.flushed();
     const written = [...log.readStream(stream)].map(({ payload }) => JSON.stringify(payload)).join();
     expect(JSON.stringify(told) + written).not.toContain(secret);
     expect([...log.readStream(stream)].at(-1)?.payload).toMatchObject({
@@ -293,6 +294,7 @@ describe('behind a kernel', () => {
 
     expect(told).toMatchObject({ type: 'ok', value: { ssn: null, name: 'ann' } });
     expect(seen).toEqual([{ ssn: null }]);
+    await log.flushed();
     const written = [...log.readStream(stream)].map(({ payload }) => JSON.stringify(payload)).join();
     expect(written).not.toMatch(/078|219/);
   });

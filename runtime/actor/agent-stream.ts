@@ -1,5 +1,5 @@
 /** The stream of an agent: its name, its fold, its facts. */
-import { parseStreamId, type StreamId } from '../codec/record.ts';
+import { type LogRecord, parseStreamId, type StreamId } from '../codec/record.ts';
 import { unwrap } from '../core/result.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { AgentView, Fact } from './agent-view.ts';
@@ -44,10 +44,12 @@ export function catchUp(log: EventLog, stream: StreamId, view: AgentView): void 
 
 /** An agent's events from a version on, as folds take them. */
 export function* factsIn(log: EventLog, stream: StreamId, from = 0): Generator<Fact> {
-  for (const record of log.readStream(stream, from)) {
-    const { id, index, version, type, wallMs, correlation, principal } = record;
-    yield { id, index, version, type, wallMs, correlation, principal, payload: payloadOf(record, log) };
-  }
+  for (const record of log.readStream(stream, from)) yield factOf(record, log);
+}
+
+export function factOf(record: LogRecord, log: EventLog): Fact {
+  const { id, index, version, type, wallMs, correlation, principal } = record;
+  return { id, index, version, type, wallMs, correlation, principal, payload: payloadOf(record, log) };
 }
 
 /** What an agent's state is made of, in order: after event `after` of its stream, before index `until` of the log. */

@@ -40,6 +40,7 @@ export class NodeEffects implements Effects {
       (outcome) => {
         if (outcome.event === undefined)
           turn.tell({ ordinal, name: nameOf(operation), digest: digestOf(operation), outcome });
+        turn.heard(nameOf(operation), outcome);
         pool.settle(turn, { type: 'settle', turn: turn.id, ordinal, outcome });
       },
       (error: unknown) => {

@@ -107,13 +107,20 @@ export class NodeInbox implements Inbox {
     };
     live.accepting += 1;
     try {
-      await records.append([
+      const [accepted] = records.enqueue([
         records.of(to, [{ id: event, type: 'message.accepted', payload, correlation, ...origin }]),
         ...paid.value,
         ...also,
       ]);
-      if (known.isAlive) this.#arrived(this.#shell.waking.awaken(known), message);
-      else await this.#shell.lives.endMessage(to, message); // it has ended meanwhile
+      const isKnown = accepted !== undefined && records.foldAhead(live, accepted); // N9
+      if (isKnown) this.#arrived(live, message);
+      await records.flushed();
+      if (isKnown) return { type: 'accepted', event };
+      if (known.isAlive) {
+        const awake = this.#shell.waking.awaken(known);
+        records.catchUp(awake);
+        this.#arrived(awake, message);
+      } else await this.#shell.lives.endMessage(to, message); // it has ended meanwhile
       return { type: 'accepted', event };
     } finally {
       live.accepting -= 1;
@@ -147,9 +154,8 @@ export class NodeInbox implements Inbox {
   }
 
   #arrived(live: Live, message: string): void {
-    const { parts, records, turns, contracts } = this.#shell;
+    const { parts, turns, contracts } = this.#shell;
     live.activeMs = parts.clock.monotonicMs();
-    records.catchUp(live);
     const accepted = live.view.inbox.get(message);
     if (accepted !== undefined) live.mailbox.add(waitingOf(accepted, contracts.get(live.known.contract)));
     else for (const turn of live.view.turns.keys()) turns.takeSignal(live, turn);

@@ -11,6 +11,8 @@
  * N6. What leaves is sent, per sender and receiver, in the order of its commits, until it is accepted or too old.
  * N7. An agent without work is put away after a while: what stays in memory is its name and its place in the tree.
  * N8. When the log cannot be written, the node ends: it accepts, sends and attempts nothing more.
+ * N9. A turn may begin while the acceptance of its message is on its way to the disk: what it does, says and answers comes
+ *     to the disk later, and is seen by nobody before.
  *
  * It owns the kernel and the hosts, not the log. Here is what the outside sees; how it is done stands in the parts that
  * `shell.ts` names.

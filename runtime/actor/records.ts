@@ -2,13 +2,13 @@
 import type { Did } from '../codec/did.ts';
 import { sha256 } from '../codec/digest.ts';
 import type { JsonValue } from '../codec/json.ts';
-import { type Cause, type DigestText, digestText, type EventId, parseStreamId } from '../codec/record.ts';
+import { type Cause, type DigestText, digestText, type EventId, parseStreamId, readRecord } from '../codec/record.ts';
 import { utf8 } from '../core/bytes.ts';
 import { unwrap } from '../core/result.ts';
 import { newEventId } from '../kernel/event-id.ts';
-import type { NewEvent, Recorded, Write } from '../log/event-log.ts';
+import type { Enqueued, NewEvent, Recorded, Write } from '../log/event-log.ts';
 import { eventType } from '../log/vocabulary.ts';
-import { catchUp, streamOf } from './agent-stream.ts';
+import { catchUp, factOf, streamOf } from './agent-stream.ts';
 import type { Accepted } from './agent-view.ts';
 import type { Background } from './background.ts';
 import type { Live } from './live.ts';
@@ -30,18 +30,34 @@ export class Records {
     this.#origin = digestText(sha256(utf8(parts.log.origin)));
   }
 
-  /** Appends to the agent's stream and folds what was appended into its view. */
-  async add(live: Live, events: readonly NewAgentEvent[], because?: Accepted): Promise<void> {
+  /** Appends to the agent's stream and folds what was appended into its view. The version of the last of them. */
+  async add(live: Live, events: readonly NewAgentEvent[], because?: Accepted): Promise<number> {
     const cause = because === undefined ? {} : { cause: this.causeOf(because.index) };
     const correlation = because?.correlation === undefined ? {} : { correlation: because.correlation };
     const written = events.map((event) => ({ ...cause, ...correlation, ...event }));
-    await this.append([this.of(live.known.agent, written)]);
+    const recorded = await this.append([this.of(live.known.agent, written)]);
     this.catchUp(live);
+    return recorded.at(-1)?.version ?? live.view.version;
   }
 
   async append(writes: readonly Write[]): Promise<readonly Recorded[]> {
+    const enqueued = this.enqueue(writes);
+    await this.flushed();
+    return enqueued;
+  }
+
+  enqueue(writes: readonly Write[]): readonly Enqueued[] {
     try {
-      return await this.#parts.log.append(perStream(writes));
+      return this.#parts.log.enqueue(perStream(writes));
+    } catch (error) {
+      this.#background.fault(error);
+      throw error;
+    }
+  }
+
+  async flushed(): Promise<void> {
+    try {
+      await this.#parts.log.flushed();
     } catch (error) {
       this.#background.fault(error);
       throw error;
@@ -66,6 +82,15 @@ export class Records {
 
   catchUp(live: Live): void {
     catchUp(this.#parts.log, streamOf(live.known.agent), live.view);
+  }
+
+  /** Folds an event that is on its way to the disk into the view; false, and nothing, if the view lacks an earlier one. */
+  foldAhead(live: Live, { version, bytes }: Enqueued): boolean {
+    if (version !== live.view.version + 1) return false;
+    const record = readRecord(bytes);
+    if (record.payload.type === 'blob') return false; // it is not to be had before it is on disk
+    live.view.apply(factOf(record, this.#parts.log));
+    return true;
   }
 
   causeOf(index: number): Cause {

@@ -10,7 +10,7 @@ import { TestNode } from './test-kit.ts';
 import { provide } from './tool.ts';
 import { digestOf } from './turn-run.ts';
 
-const REPLAY = 'e9o7pk1hJjWQXF3IgIPFfwpVUWsG79L7U--1t1Q__wI';
+const REPLAY = 'UlscXzGqNy-tPbZkeLOpyJ7DKRtivcjwYLLcsjTq9BU';
 const STATES = 'rOEsdUc8axttCqDTEbt2g7H5QGww4MUdy73N7Uvbs_Y';
 
 /** Three agents, tools, timers, a parked turn, a dead letter, a child, and the power lost in the middle of it. */

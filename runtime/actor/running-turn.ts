@@ -3,6 +3,7 @@
 import type { JsonValue } from '../codec/json.ts';
 import type { Cause } from '../codec/record.ts';
 import { eventIdOf } from '../kernel/event-id.ts';
+import type { Outcome } from '../kernel/outcome.ts';
 import type { Accepted, TurnMemory } from './agent-view.ts';
 import type { Call } from './call-chain.ts';
 import type { Entry, Recorded, TurnDiverged, TurnDone, TurnFailed, TurnParked, TurnStale } from './protocol.ts';
@@ -56,6 +57,8 @@ export class RunningTurn {
   operations: number;
   /** The acceptance of its message, as what it does names it; found out once. */
   cause: Cause | undefined;
+  /** Whether it has asked that its agent stop. */
+  leaves: boolean;
   /** When its host was last heard. */
   heardMs: number;
   /** Operations that it waits for: while there are any, the host owes nothing. */
@@ -73,6 +76,7 @@ export class RunningTurn {
     this.doubts = new Map(memory?.doubts);
     this.at = time.at;
     this.operations = memory?.journal.length ?? 0;
+    this.leaves = memory?.journal.some(({ name, outcome }) => isLeave(name, outcome, agent)) ?? false;
     this.startedMs = time.monotonicMs;
     this.heardMs = time.monotonicMs;
     const { deadline, chain } = accepted;
@@ -123,7 +127,12 @@ export class RunningTurn {
     this.#told = [...this.#told, answer];
   }
 
-  /** The first `count` answers are on disk. */
+  /** It hears how an operation has ended. */
+  heard(name: string, outcome: Outcome): void {
+    this.leaves ||= isLeave(name, outcome, this.agent);
+  }
+
+  /** The first `count` answers have their place in the log. */
   recorded(count: number): void {
     const gone = Math.max(0, count - this.#forgotten);
     this.#told = this.#told.slice(gone);
@@ -163,4 +172,8 @@ export class RunningTurn {
   async settled(): Promise<void> {
     await Promise.allSettled(this.#operations);
   }
+}
+
+function isLeave(name: string, { type }: Outcome, agent: string): boolean {
+  return type === 'ok' && name === `stop ${agent}`;
 }

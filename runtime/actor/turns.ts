@@ -224,6 +224,7 @@ export class NodeTurns implements Turns {
         return turn.given === 'all' ? this.#failed(live, turn, NEEDS_MORE) : undefined;
       case 'interrupted':
         live.hostId = undefined;
+        await records.flushed(); // what it was told, and has to be told again
         records.catchUp(live);
         if (this.#mayServe(live)) return undefined;
         this.putBack(live, turn);
@@ -244,23 +245,16 @@ export class NodeTurns implements Turns {
     const shown = this.#shell.effects.review(turn, end.reply);
     const reply: Outcome = { event: committed, ...shown };
     const payload = { emitted, late, reply, state: end.state, turn: id };
-    const leaves: readonly NewAgentEvent[] = this.#leaves(live, id) ? [{ type: 'agent.leaving', payload: {} }] : [];
-    await records.add(live, [...entries, { id: committed, type: 'turn.committed', payload }, ...leaves], accepted);
+    const leaves: readonly NewAgentEvent[] = turn.leaves ? [{ type: 'agent.leaving', payload: {} }] : [];
+    const mark: NewAgentEvent = { id: committed, type: 'turn.committed', payload };
+    const version = await records.add(live, [...entries, mark, ...leaves], accepted);
     inbox.answer(id, reply);
     if (end.kept?.emitted === live.view.emitted) {
-      keepState(parts.log, live.known.agent, { ...end.kept, version: live.view.version });
+      keepState(parts.log, live.known.agent, { ...end.kept, version });
       live.mustFold = false;
     }
     this.#afterSegment(live, end.segment.entries);
     return true;
-  }
-
-  /** Whether the turn has asked that its agent stop: by the log, which a crash does not forget. */
-  #leaves(live: Live, turn: string): boolean {
-    this.#shell.records.catchUp(live);
-    const asked = `stop ${live.known.agent}`;
-    const { journal = [] } = live.view.turns.get(turn) ?? {};
-    return journal.some(({ name, outcome }) => name === asked && outcome.type === 'ok');
   }
 
   /** N3, a segment that is not the last. */

@@ -107,6 +107,7 @@ export class NodeWaking implements Waking {
   /** Keeps the view of an agent to which much has happened, for the next time. */
   keep(live: Live): void {
     if (live.view.version - live.keptVersion < SNAPSHOT_EVENTS) return;
+    if (live.accepting > 0) return; // it may have folded what is not on disk yet (N9)
     keepView(this.#shell.parts.log, live.known.agent, live.view);
     live.keptVersion = live.view.version;
   }

@@ -43,7 +43,11 @@ export async function bench(options: { gates?: Gates; executor?: Partial<Executo
     withinMs: 1_000,
     ...over,
   });
-  const events = (): readonly LogRecord[] => [...log.readStream(stream)];
-  const told = () => events().map(({ type, payload }) => (payload.type === 'json' ? [type, payload.value] : [type]));
+  const events = async (): Promise<readonly LogRecord[]> => {
+    await log.flushed();
+    return [...log.readStream(stream)];
+  };
+  const told = async () =>
+    (await events()).map(({ type, payload }) => (payload.type === 'json' ? [type, payload.value] : [type]));
   return { clock, log, kernel, action, runs, events, told };
 }

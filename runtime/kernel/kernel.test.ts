@@ -26,11 +26,11 @@ describe('performing', () => {
     await kernel.perform(action(), live);
 
     expect(sizeAtStart).toBe(1);
-    expect(events().map(({ type, replay }) => [type, replay])).toEqual([
+    expect((await events()).map(({ type, replay }) => [type, replay])).toEqual([
       ['action.decided', 'intent'],
       ['action.settled', 'outcome'],
     ]);
-    expect(events()[1]?.cause?.index).toBe(0);
+    expect((await events())[1]?.cause?.index).toBe(0);
   });
 
   test('the outcome names the event that explains it', async () => {
@@ -38,7 +38,7 @@ describe('performing', () => {
 
     const outcome = await kernel.perform(action(), live);
 
-    expect(outcome).toEqual({ type: 'ok', value: { echo: { to: 'ann' } }, event: events()[1]?.id });
+    expect(outcome).toEqual({ type: 'ok', value: { echo: { to: 'ann' } }, event: (await events())[1]?.id });
   });
 
   test('a tool that nobody knows is denied, on the record', async () => {
@@ -46,8 +46,8 @@ describe('performing', () => {
 
     const outcome = await kernel.perform(action({ target: 'rm.rf' }), live);
 
-    expect(outcome).toMatchObject({ type: 'denied', code: 'tool.unknown', event: events()[0]?.id });
-    expect(events()[0]?.decision).toMatchObject({ verdict: 'deny', code: 'tool.unknown' });
+    expect(outcome).toMatchObject({ type: 'denied', code: 'tool.unknown', event: (await events())[0]?.id });
+    expect((await events())[0]?.decision).toMatchObject({ verdict: 'deny', code: 'tool.unknown' });
     expect(runs).toEqual([]);
   });
 
@@ -72,7 +72,7 @@ describe('performing', () => {
 
     expect(await pending).toMatchObject({ type: 'denied', code: 'permit.stale' });
     expect(runs).toEqual([]);
-    expect(told().map(([type]) => type)).toEqual(['action.decided', 'action.abandoned']);
+    expect((await told()).map(([type]) => type)).toEqual(['action.decided', 'action.abandoned']);
     expect(log.size).toBe(2);
   });
 
@@ -87,7 +87,7 @@ describe('performing', () => {
 
     expect(await kernel.perform(action(), live)).toMatchObject({ type: 'denied', code });
     expect(runs).toEqual([]);
-    expect(told().at(-1)).toMatchObject(['action.abandoned', { code }]);
+    expect((await told()).at(-1)).toMatchObject(['action.abandoned', { code }]);
   });
 
   test.each<[EffectClass, string]>([
@@ -180,8 +180,8 @@ describe('a doubt', () => {
 
     expect(await kernel.resolve(action({ effect }), 1, live)).toMatchObject({ type });
     expect(runs).toHaveLength(attempts);
-    expect(told().at(-1)?.[0]).toBe('action.settled');
-    if (attempts > 0) expect(told()[0]?.[1]).toMatchObject({ key: 't1/0', attempt: 2 });
+    expect((await told()).at(-1)?.[0]).toBe('action.settled');
+    if (attempts > 0) expect((await told())[0]?.[1]).toMatchObject({ key: 't1/0', attempt: 2 });
   });
 
   test('K4: a wait that its signal ends leaves the action in doubt', async () => {
@@ -196,7 +196,7 @@ describe('a doubt', () => {
     });
 
     await expect(kernel.perform(action(), stop.signal)).rejects.toThrow('drain');
-    expect(told().map(([type]) => type)).toEqual(['action.decided']);
+    expect((await told()).map(([type]) => type)).toEqual(['action.decided']);
   });
 });
 
@@ -208,8 +208,8 @@ describe('a flood of refusals', () => {
     clock.advance(1_000);
     await kernel[Symbol.asyncDispose]();
 
-    expect(told().filter(([type]) => type === 'action.decided')).toHaveLength(RECORDED_REFUSALS_MAX);
-    expect(told().at(-1)).toEqual(['action.refused_many', { agent: 'desk', counts: { 'kill.active': 490 } }]);
+    expect((await told()).filter(([type]) => type === 'action.decided')).toHaveLength(RECORDED_REFUSALS_MAX);
+    expect((await told()).at(-1)).toEqual(['action.refused_many', { agent: 'desk', counts: { 'kill.active': 490 } }]);
   });
 
   test('R2: everything is either recorded or counted', () => {
@@ -266,7 +266,7 @@ describe('the gates', () => {
     revocation = 1;
     await late;
 
-    expect(events()[0]?.decision).toMatchObject({ verdict: 'allow', delegations: ['bafkrei1', 'bafkrei2'] });
+    expect((await events())[0]?.decision).toMatchObject({ verdict: 'allow', delegations: ['bafkrei1', 'bafkrei2'] });
     expect(heard).toEqual(['settled', 'abandoned']);
   });
 

@@ -5,7 +5,8 @@
  * K2. Nothing is attempted unless every gate allowed it and its permit was spent, and stands by the clock, in the tick that
  *     started it.
  * K3. An attempt ends in exactly one `action.settled`, or is in doubt: decided, not settled. `resolve` ends a doubt by the
- *     effect's class and never repeats an `unsafe` effect, nor a `reconcile` one that the world does not deny.
+ *     effect's class and never repeats an `unsafe` effect, nor a `reconcile` one that the world does not deny. Its author
+ *     hears of the outcome when that has its place in the log: what he does because of it comes to the disk later (K1).
  * K4. A refusal is a value. `perform` rejects only when the log does, or when its signal ends the wait: the action is then
  *     in doubt.
  * K5. What a tool returned is seen by its author, and by the log, only as the gates let it (`review.ts`). What is withheld was
@@ -68,6 +69,11 @@ export type Verdict = {
 };
 
 const REFUSALS_FLUSH_MS = 1_000;
+
+type ActionEvent = Pick<NewEvent, 'decision' | 'replay'> & {
+  readonly payload: object;
+  readonly cause?: Cause | undefined;
+};
 
 /** Of a result, as JSON: the record of it has a note beside it, and is one blob. */
 const OUTCOME_BYTES_MAX = BLOB_BYTES_MAX / 2;
@@ -169,18 +175,13 @@ export class Kernel implements AsyncDisposable {
     return this.#settle(action, outcome, this.#causeOf(decided), request.digest);
   }
 
-  async #settle(
-    action: Action,
-    outcome: Outcome,
-    cause: Cause | undefined,
-    digest = actionDigest(action),
-  ): Promise<Outcome> {
+  #settle(action: Action, outcome: Outcome, cause: Cause | undefined, digest = actionDigest(action)): Outcome {
     const came = asData(action, outcome);
     const { told, ...seen } = this.#see(action, came, digest);
     const note = action.note?.() ?? {};
     const { key } = action;
     const payload: ActionSettled = { key, note, outcome: told, status: statusOf(came), ...seen };
-    const settled = await this.#append(action, ACTION_EVENTS.settled, { payload, replay: 'outcome', cause });
+    const settled = this.#enqueue(action, ACTION_EVENTS.settled, { payload, replay: 'outcome', cause });
     this.#tell(this.#request(action, digest), { type: 'settled', status: payload.status });
     return { ...told, event: settled.id };
   }
@@ -344,13 +345,15 @@ export class Kernel implements AsyncDisposable {
     this.#counted.clear();
   }
 
-  async #append(
-    action: Action,
-    type: string,
-    event: Pick<NewEvent, 'decision' | 'replay'> & { readonly payload: object; readonly cause?: Cause | undefined },
-  ): Promise<Recorded> {
+  async #append(action: Action, type: string, event: ActionEvent): Promise<Recorded> {
+    const recorded = this.#enqueue(action, type, event);
+    await this.#parts.log.flushed();
+    return recorded;
+  }
+
+  #enqueue(action: Action, type: string, event: ActionEvent): Recorded {
     const { payload, cause, ...rest } = event;
-    const [recorded] = await this.#parts.log.append([
+    const [recorded] = this.#parts.log.enqueue([
       {
         stream: action.stream,
         expected: 'any',

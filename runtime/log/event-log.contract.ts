@@ -212,6 +212,59 @@ export function describeEventLog(kind: string, newWorld: () => Promise<LogWorld>
     }
   });
 
+  describe(`${kind}: what is enqueued`, () => {
+    it('has its place at once, and is read by nobody before it is on disk', async ({ log }) => {
+      const [first, second] = log.enqueue([write('a', events(0, 2))]);
+
+      expect([first, second]).toMatchObject([
+        { index: 0, version: 0 },
+        { index: 1, version: 1 },
+      ]);
+      expect([log.size, [...log.read()].length, log.find(eventId(0))]).toEqual([0, 0, undefined]);
+      expect(log.versionOf(streamId('a'))).toBe(1);
+
+      await log.flushed();
+      expect([...log.readBytes()].map(toHex)).toEqual([first, second].map((event) => toHex(event?.bytes ?? utf8(''))));
+      expect(log.find(eventId(1))).toBe(1);
+    });
+
+    it('is on disk when anything appended later is', async ({ log }) => {
+      log.enqueue([write('a', [event(0)])]);
+      const [later] = await log.append([write('b', [event(1)])]);
+
+      expect(later?.index).toBe(1);
+      expect([...log.read()].map(({ id }) => id)).toEqual([eventId(0), eventId(1)]);
+    });
+
+    it('has its leaf before it is on disk, and the same one after', async ({ log }) => {
+      const [enqueued] = log.enqueue([write('a', [event(0)])]);
+      const before = toHex(log.leaf(0));
+
+      await log.flushed();
+      expect([before, toHex(enqueued?.leaf ?? utf8(''))]).toEqual([toHex(log.leaf(0)), toHex(log.leaf(0))]);
+      expect(() => log.leaf(1)).toThrow(expect.objectContaining({ code: 'log.out_of_range' }));
+    });
+
+    it('twice is enqueued once; under an id that is taken it is refused', async ({ log }) => {
+      const once = log.enqueue([write('a', [event(0)])]);
+      const twice = log.enqueue([write('a', [event(0)])]);
+
+      expect(twice).toEqual(once);
+      expect(() => log.enqueue([write('b', [event(0)])])).toThrow(expect.objectContaining({ code: 'log.id_reused' }));
+      await log.flushed();
+      expect(log.size).toBe(1);
+    });
+
+    it('needs no flush where there is nothing, and can be waited for again and again', async ({ log }) => {
+      await log.flushed();
+      log.enqueue([write('a', [event(0)])]);
+      await Promise.all([log.flushed(), log.flushed()]);
+      await log.flushed();
+
+      expect(log.size).toBe(1);
+    });
+  });
+
   describe(`${kind}: an append that was made before`, () => {
     it('reports the same places and records nothing, whatever versions it expects', async ({ log, reopen }) => {
       const writes = [write('a', events(0, 2), 'none'), write('b', [event(2)], 'none')];

@@ -76,6 +76,12 @@ export type Recorded = {
   readonly leaf: Digest;
 };
 
+/** An event that has its place, and may be on its way to the disk still. */
+export type Enqueued = Recorded & {
+  /** The record. */
+  readonly bytes: Uint8Array;
+};
+
 /** A fold's state at a size of the log, kept to save the next fold the way. A cache: valid only if everything matches. */
 export type Snapshot = {
   /** Which fold, and of what: `agents/quote`. 1 to 200 characters as in a stream id. */
@@ -105,6 +111,16 @@ export interface EventLog extends AsyncDisposable {
    */
   append(writes: readonly Write[]): Promise<readonly Recorded[]>;
 
+  /**
+   * The same, without waiting for the disk: the writes have their places when it returns, and are on disk before anything that
+   * is appended later. Whoever lets something leave this process because of them awaits `flushed`, or an `append`, first.
+   * @throws as `append`
+   */
+  enqueue(writes: readonly Write[]): readonly Enqueued[];
+
+  /** Resolves once all that was appended or enqueued before is on disk. @throws `log.full` · `log.stopped` it may never be */
+  flushed(): Promise<void>;
+
   /** Durable events from `from` up to and without `to` (default: all), in order. Reads lazily, in one view. */
   read(from?: number, to?: number): Iterable<LogRecord>;
 
@@ -129,7 +145,7 @@ export interface EventLog extends AsyncDisposable {
   /** All durable events from `from` on and then each new one as it becomes durable, until the signal aborts. */
   subscribe(from: number, signal: AbortSignal): AsyncIterable<LogRecord>;
 
-  /** The leaf hash of a durable event, from the tree: no record is read for it. */
+  /** The leaf hash of an event that is durable or enqueued, from the tree: no record is read for it. */
   leaf(index: number): Digest;
 
   /** The root of the first `size` durable events (default: all). */

@@ -31,7 +31,7 @@ import { APPEND_QUEUE_EVENTS_MAX, BATCH_EVENTS_MAX, FLUSH_MS_MAX } from '../core
 import { unwrap } from '../core/result.ts';
 import type { Anchor } from './anchor.ts';
 import { batchOf, nextCount, type Timed } from './batching.ts';
-import type { EventLog, Recorded, Snapshot, Write } from './event-log.ts';
+import type { Enqueued, EventLog, Recorded, Snapshot, Write } from './event-log.ts';
 import { Growth } from './growth.ts';
 import { KnownEvents } from './known-events.ts';
 import { Recent } from './recent.ts';
@@ -53,18 +53,17 @@ export type JournalParts = {
   readonly flushMsMax?: number;
 };
 
-/** One append on its way to the disk. */
-type Pending = Timed & {
-  readonly resolve: (recorded: readonly Recorded[]) => void;
-  readonly reject: (error: Error) => void;
-};
+/** Who waits until the log is `size` long on disk. */
+type Waiting = { readonly size: number; readonly resolve: () => void; readonly reject: (error: Error) => void };
 
 export class Journal implements EventLog {
   readonly #parts: JournalParts;
   readonly #store: LogStore;
   readonly #tree: LogTree;
   readonly #sequencer: Sequencer;
-  readonly #queue: Pending[] = [];
+  readonly #queue: Timed[] = [];
+  /** By size (J2). */
+  readonly #waiting: Waiting[] = [];
   #queued = 0;
   readonly #known: KnownEvents;
   readonly #heads: StreamHeads;
@@ -112,12 +111,15 @@ export class Journal implements EventLog {
   }
 
   async append(writes: readonly Write[]): Promise<readonly Recorded[]> {
+    const enqueued = this.enqueue(writes);
+    await this.#flushedTo(Math.max(...enqueued.map((event) => event.index)) + 1);
+    return enqueued.map(placeOf);
+  }
+
+  enqueue(writes: readonly Write[]): readonly Enqueued[] {
     if (this.stopped !== undefined) throw this.stopped;
     const before = this.#known.sameAs(writes);
-    if (before !== undefined) {
-      await this.#durableAt(Math.max(...before.map((event) => event.index)));
-      return before.map(placeOf);
-    }
+    if (before !== undefined) return before;
     const count = writes.reduce((sum, write) => sum + write.events.length, 0);
     if (this.#queued + count > APPEND_QUEUE_EVENTS_MAX) {
       const message = `expected at most ${APPEND_QUEUE_EVENTS_MAX} events waiting for the disk`;
@@ -126,11 +128,14 @@ export class Journal implements EventLog {
     const sequence = this.#sequencer.sequence(writes, this.#parts.clock.now());
     this.#known.add(sequence.events);
     for (const { stream, version, index } of sequence.events) this.#heads.set(stream, version, index);
-    const { promise, resolve, reject } = Promise.withResolvers<readonly Recorded[]>();
-    this.#queue.push({ ...sequence, time: this.#sequencer.time, resolve, reject });
+    this.#queue.push({ ...sequence, time: this.#sequencer.time });
     this.#queued += count;
     this.#flushing ??= this.#flush();
-    return promise;
+    return sequence.events;
+  }
+
+  flushed(): Promise<void> {
+    return this.#flushedTo(this.#sequencer.next);
   }
 
   *read(from = 0, to = this.#durable): Generator<LogRecord> {
@@ -189,6 +194,8 @@ export class Journal implements EventLog {
   }
 
   leaf(index: number): Digest {
+    const pending = this.#known.leafOf(index);
+    if (pending !== undefined) return pending;
     this.#mustCover(this.#durable, index);
     return this.#tree.leaf(index);
   }
@@ -285,7 +292,7 @@ export class Journal implements EventLog {
   async #flush(): Promise<void> {
     await undefined; // what is appended in the same turn goes along
     while (this.#queue.length > 0) {
-      let appends: readonly Pending[] = [];
+      let appends: readonly Timed[] = [];
       const take = (): Batch => {
         appends = this.#queue.splice(0, nextCount(this.#queue, this.#durable));
         return batchOf(appends, this.#tree);
@@ -298,35 +305,39 @@ export class Journal implements EventLog {
         this.#known.settle(ids);
         this.#queued -= ids.length;
       } catch (error) {
-        this.#fail(error, appends);
+        this.#fail(error);
         break;
       }
       this.#growth.announce();
-      for (const append of appends) append.resolve(append.events.map(placeOf));
+      const later = this.#waiting.findIndex(({ size }) => size > this.#durable);
+      for (const { resolve } of this.#waiting.splice(0, later === -1 ? this.#waiting.length : later)) resolve();
     }
     this.#flushing = undefined;
   }
 
   /** J3. Everyone who waits is told, and nobody else may begin. */
-  #fail(cause: unknown, appends: readonly Pending[]): void {
+  #fail(cause: unknown): void {
     const reason = stopError(cause);
     this.#stopped ??= reason;
-    for (const append of [...appends, ...this.#queue.splice(0)]) append.reject(reason);
+    this.#queue.length = 0;
+    for (const { reject } of this.#waiting.splice(0)) reject(reason);
     this.#known.clear();
     this.#queued = 0;
     this.#growth.announce();
   }
 
+  #flushedTo(size: number): Promise<void> {
+    if (size <= this.#durable) return Promise.resolve();
+    if (this.#flushing === undefined) return Promise.reject(this.stopped ?? closedError());
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const before = this.#waiting.findLastIndex((waiting) => waiting.size <= size);
+    this.#waiting.splice(before + 1, 0, { size, resolve, reject });
+    return promise;
+  }
+
   async #inTime<T>(write: Promise<T>, what: string): Promise<T> {
     const limitMs = this.#parts.flushMsMax ?? FLUSH_MS_MAX;
     return withDeadline(write, { clock: this.#parts.clock, limitMs, what });
-  }
-
-  async #durableAt(index: number): Promise<void> {
-    while (index >= this.#durable) {
-      if (this.#stopped !== undefined) throw this.#stopped;
-      await this.#growth.wait();
-    }
   }
 
   // --- signing -------------------------------------------------------------------------------------------------------
@@ -346,7 +357,7 @@ export class Journal implements EventLog {
     try {
       await this.#inTime(this.#store.putCheckpoint(head.size, note), 'a checkpoint');
     } catch (error) {
-      this.#fail(error, []);
+      this.#fail(error);
       throw this.#stopped;
     }
     return { note, checkpoint };

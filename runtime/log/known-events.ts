@@ -4,6 +4,7 @@
  *
  * Owned by the journal, which adds what it has sequenced and drops it here once the store can answer for it.
  */
+import type { Digest } from '../codec/digest.ts';
 import { hashLeaf } from '../codec/merkle.ts';
 import { decodeRecord, type EventId, readRecord, type StreamId } from '../codec/record.ts';
 import { assert } from '../core/assert.ts';
@@ -17,6 +18,7 @@ export class KnownEvents {
   readonly #sequencer: Pick<Sequencer, 'isSameEvent'>;
   /** Sequenced and not yet durable. */
   readonly #pending = new Map<EventId, Sequenced>();
+  readonly #leaves = new Map<number, Digest>();
 
   constructor(store: Pick<LogStore, 'find' | 'records'>, sequencer: Pick<Sequencer, 'isSameEvent'>) {
     this.#store = store;
@@ -24,17 +26,30 @@ export class KnownEvents {
   }
 
   add(events: readonly Sequenced[]): void {
-    for (const event of events) this.#pending.set(event.id, event);
+    for (const event of events) {
+      this.#pending.set(event.id, event);
+      this.#leaves.set(event.index, event.leaf);
+    }
   }
 
   /** The store has them. */
   settle(ids: readonly EventId[]): void {
-    for (const id of ids) this.#pending.delete(id);
+    for (const id of ids) {
+      const event = this.#pending.get(id);
+      if (event !== undefined) this.#leaves.delete(event.index);
+      this.#pending.delete(id);
+    }
+  }
+
+  /** Of an event that is not yet durable. */
+  leafOf(index: number): Digest | undefined {
+    return this.#leaves.get(index);
   }
 
   /** Nothing that was pending will ever be durable. */
   clear(): void {
     this.#pending.clear();
+    this.#leaves.clear();
   }
 
   /** The events of this append, when every one of them was sequenced before with the same content; `undefined` when none was.
