@@ -18,17 +18,17 @@
  */
 
 import { type Digest, sha256 } from '../codec/digest.ts';
-import { canonicalJson, type JsonValue } from '../codec/json.ts';
+import type { JsonValue } from '../codec/json.ts';
 import { type Cause, digestText, type RecordedDecision } from '../codec/record.ts';
 import { assert } from '../core/assert.ts';
 import { utf8 } from '../core/bytes.ts';
 import type { Clock } from '../core/clock.ts';
-import { BLOB_BYTES_MAX } from '../core/limits.ts';
 import type { Random } from '../core/random.ts';
 import type { EventLog, NewEvent, Recorded } from '../log/event-log.ts';
 import { eventType } from '../log/vocabulary.ts';
 import { type Action, actionDigest } from './action.ts';
 import { ABANDONED, ACTION_EVENTS, type ActionDecided, type ActionSettled, type Judged } from './action-events.ts';
+import { asData } from './as-data.ts';
 import { Attempts, type Executor } from './attempt.ts';
 import { newEventId } from './event-id.ts';
 import {
@@ -74,9 +74,6 @@ type ActionEvent = Pick<NewEvent, 'decision' | 'replay'> & {
   readonly payload: object;
   readonly cause?: Cause | undefined;
 };
-
-/** Of a result, as JSON: the record of it has a note beside it, and is one blob. */
-const OUTCOME_BYTES_MAX = BLOB_BYTES_MAX / 2;
 
 export class Kernel implements AsyncDisposable {
   readonly #parts: KernelParts;
@@ -382,19 +379,6 @@ export class Kernel implements AsyncDisposable {
 
 function owedOf({ obligations }: Decision): Pick<ActionDecided, 'owed'> {
   return obligations.length === 0 ? {} : { owed: obligations };
-}
-
-/** What cannot be recorded did not come back: `undefined`, NaN, a class instance, what is too deep or too long for a record. */
-function asData(action: Action, outcome: Outcome): Outcome {
-  const { event: _event, ...told } = outcome;
-  const text = canonicalJson({ outcome: told });
-  const said = `the result of ${action.target}`;
-  if (!text.ok) return { type: 'invalid', code: 'tool.not_data', message: `${said}: ${text.error.message}` };
-  if (text.value.length <= OUTCOME_BYTES_MAX / 3 || utf8(text.value).length <= OUTCOME_BYTES_MAX) {
-    return told as Outcome;
-  }
-  const message = `${said}: expected at most ${OUTCOME_BYTES_MAX} bytes, found more`;
-  return { type: 'invalid', code: 'tool.too_large', message };
 }
 
 function canonicalEpochs({ trust, revocation, kill }: Epochs): string {
