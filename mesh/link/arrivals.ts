@@ -1,8 +1,7 @@
 /**
  * What arrives at a node, once it has been admitted or refused: handed to the agents, settled, learned, or put on record.
- * Long because every arrival ends here, and what becomes of one kind builds on what became of another.
  *
- * Z1. Nothing is answered before what it says is on disk: an acceptance by the receiver, a refusal by this file.
+ * Z1. Nothing is answered before what it says is on disk: an acceptance by the receiver, a refusal by `refusals.ts`.
  * Z2. What anybody may have sent is counted; at most, and seldom, it makes this node say hello to the one that it names.
  * Z3. What is refused after its signature is on record with its code; when it is too much, its counts are.
  * Z4. What comes behind delegations of the same node waits until they are read, and behind news of identities until that is on
@@ -13,45 +12,33 @@
 
 import type { Incoming, Pay, Receiver } from '../../runtime/actor/remote.ts';
 import type { Did } from '../../runtime/codec/did.ts';
-import { formatDidKey } from '../../runtime/codec/did-key.ts';
-import { admitKey } from '../../runtime/codec/ed25519.ts';
-import type { DigestText } from '../../runtime/codec/record.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
-import { err, ok, type Refusal, type Result } from '../../runtime/core/result.ts';
+import { ok, type Refusal, type Result } from '../../runtime/core/result.ts';
 import type { Rate } from '../../runtime/kernel/rate.ts';
-import {
-  type Admitted,
-  admit,
-  admitEach,
-  type Check,
-  type EnvelopeRefusal,
-  faultSince,
-  type NodeView,
-} from '../admit.ts';
+import { type Admitted, admit, admitEach, type Check, type EnvelopeRefusal, type NodeView } from '../admit.ts';
 import { isBundle } from '../bundle.ts';
-import type { Claims } from '../claims.ts';
 import { DELEGATIONS_MEDIA } from '../delegation/presentation.ts';
 import type { Directory } from '../directory.ts';
-import { decodeHead, type Kind } from '../head.ts';
-import { FRESH_MS_MAX } from '../limits.ts';
 import { nodeDid, type SealingNode } from '../message.ts';
 import { learnPresentation } from '../presentation.ts';
 import { type NodeToken, nodeToken } from '../subject.ts';
-import { answerToAsk, answerToTell, JSON_MEDIA } from './bodies.ts';
-import { CHUNK_COMMAND, CHUNK_MEDIA, REFERENCE_MEDIA, readChunkRequest, readReference } from './body-reference.ts';
+import { answerToAsk, answerToTell } from './bodies.ts';
+import { CHUNK_COMMAND, REFERENCE_MEDIA, readReference } from './body-reference.ts';
 import type { Chains } from './chains.ts';
-import { type Departures, UNSHOWN } from './departures.ts';
+import type { Departures } from './departures.ts';
 import type { Desk } from './desk.ts';
 import type { Fetches } from './fetches.ts';
 import type { Heads, LogHead } from './heads.ts';
 import { Inbox, incomingOf } from './inbox.ts';
-import { EXCESS_ANSWER_RATE, HINT_RATE, MESSAGE_RATE, PRESENT_RATE, REFUSAL_RATE, SERVE_RATE } from './limits.ts';
+import { LargeBodies } from './large-bodies.ts';
+import { BUSY_MS, ENVELOPES_PER_TURN, MESSAGE_RATE, PRESENT_RATE } from './limits.ts';
 import { linkEvent } from './link-events.ts';
 import type { Names } from './names.ts';
 import type { Peers } from './peers.ts';
 import type { Recorder } from './recorder.ts';
-import { Buckets, Tally } from './tally.ts';
+import { Refusals } from './refusals.ts';
+import { Buckets } from './tally.ts';
 
 export type ArrivalParts = {
   readonly node: SealingNode;
@@ -76,34 +63,8 @@ export type ArrivalParts = {
   readonly left: (node: Did) => Promise<void>;
   /** Work that nobody waits for. */
   readonly begin: (work: Promise<void>) => void;
-};
-
-/** What shows that a peer believes in a session that this node does not have. */
-const OTHER_SESSION: ReadonlySet<string> = new Set([
-  'envelope.unknown_session',
-  'envelope.wrong_epoch',
-  'envelope.session_over',
-]);
-
-/** No word about the request itself: it was damaged on its way, or came too late, and is sent again if it still matters. */
-const UNANSWERED: ReadonlySet<string> = new Set([
-  'body.no_room',
-  'body.not_fetched',
-  'body.undecipherable',
-  'body.wrong_digest',
-  'body.wrong_length',
-  'envelope.past_deadline',
-  'envelope.replayed',
-  'quota.exceeded',
-]);
-
-/** A refusal that certainly has an author. */
-type Blamed = Refusal & {
-  readonly from: Did;
-  readonly message: DigestText;
-  readonly envelope: DigestText;
-  readonly kind: Kind;
-  readonly claims: Claims | undefined;
+  /** The next turn of the event loop. */
+  readonly nextTurn: () => Promise<void>;
 };
 
 /** One message of the carrier, and how far it was taken in. */
@@ -119,21 +80,13 @@ const WAITING_MAX = 256;
 
 export class Arrivals {
   readonly inbox = new Inbox();
-  /** What was not authenticated, by code (Z2). */
-  readonly counted = new Tally<'anybody'>();
-  /** Refusals and excess that are not recorded one by one, by node (Z3). */
-  readonly #uncounted = new Tally<Did>();
+  readonly refusals: Refusals;
   readonly #parts: ArrivalParts;
   readonly #self: Did;
   readonly #view: NodeView;
-  readonly #hints = new Buckets<NodeToken>(HINT_RATE);
   readonly #messages: Buckets<Did>;
-  readonly #refusals = new Buckets<Did>(REFUSAL_RATE);
+  readonly #bodies: LargeBodies;
   readonly #shown = new Buckets<Did>(PRESENT_RATE);
-  readonly #excess = new Buckets<Did>(EXCESS_ANSWER_RATE);
-  readonly #served = new Buckets<Did>(SERVE_RATE);
-  /** Requests whose answers are being fetched. */
-  readonly #fetching = new Set<DigestText>();
   /** Z4. */
   readonly #waiting = new Map<NodeToken, Uint8Array[]>();
   isDraining = false;
@@ -158,21 +111,41 @@ export class Arrivals {
       awaited: (request) => departures.pending.find(request),
       checks,
     };
+    this.refusals = new Refusals({ ...parts, self: this.#self });
+    this.#bodies = new LargeBodies({ ...parts, view: this.#view });
   }
 
-  /** Takes one message of the carrier: a frame or a bundle. */
-  hear(bytes: Uint8Array, from: NodeToken): void {
+  /** Takes one message of the carrier: a frame or a bundle. Where that takes several turns of the event loop (V3), what it
+   *  gives is to be awaited before the next one. */
+  hear(bytes: Uint8Array, from: NodeToken): Promise<void> | undefined {
     const waiting = this.#waiting.get(from);
-    if (waiting === undefined) this.#hearNow(bytes, from);
-    else if (waiting.length < WAITING_MAX) waiting.push(bytes);
-    else this.counted.count('anybody', 'quota.exceeded');
+    if (waiting === undefined) return this.#hearNow(bytes, from);
+    if (waiting.length < WAITING_MAX) waiting.push(bytes);
+    else this.refusals.counted.count('anybody', 'quota.exceeded');
+    return undefined;
   }
 
-  #hearNow(bytes: Uint8Array, from: NodeToken): void {
+  #hearNow(bytes: Uint8Array, from: NodeToken): Promise<void> | undefined {
     const heard = this.#open(bytes, from);
     const reading = this.#go(heard);
+    if (reading !== 'more') {
+      this.#read(reading, heard);
+      return undefined;
+    }
+    const rest = async (): Promise<void> => {
+      let end: typeof reading | Promise<void> | undefined = reading;
+      while (end === 'more') {
+        await this.#parts.nextTurn();
+        end = this.#go(heard);
+      }
+      this.#read(end, heard);
+    };
+    return rest();
+  }
+
+  #read(reading: Promise<void> | undefined, heard: Heard): void {
     if (reading === undefined) return;
-    this.#waiting.set(from, []);
+    this.#waiting.set(heard.from, []);
     this.#parts.begin(this.#hearAfter(reading, heard));
   }
 
@@ -184,12 +157,15 @@ export class Arrivals {
     return { results, bytes, from, at };
   }
 
-  /** Takes one envelope after the other, until there are delegations to be read (Z4). */
-  #go({ results, bytes, from, at }: Heard): Promise<void> | undefined {
+  /** Takes one envelope after the other, until there are delegations to be read (Z4), or more than one turn may hold. */
+  #go({ results, bytes, from, at }: Heard): Promise<void> | 'more' | undefined {
+    let left = ENVELOPES_PER_TURN;
     for (let next = results.next(); next.done !== true; next = results.next()) {
       const reading = next.value.ok ? this.#takeIn(next.value.value, at) : undefined;
-      if (!next.value.ok) this.#turnAway(next.value.error, bytes, from, at);
+      if (!next.value.ok) this.refusals.turnAway(next.value.error, bytes, from, at);
       if (reading !== undefined) return reading;
+      left -= 1;
+      if (left === 0) return 'more';
     }
     return undefined;
   }
@@ -198,10 +174,10 @@ export class Arrivals {
   async #hearAfter(first: Promise<void>, heard: Heard): Promise<void> {
     const { from } = heard;
     const waiting = this.#waiting.get(from) ?? [];
-    let reading: Promise<void> | undefined = first;
+    let reading: Promise<void> | 'more' | undefined = first;
     let current = heard;
     while (reading !== undefined) {
-      await reading;
+      await (reading === 'more' ? this.#parts.nextTurn() : reading);
       reading = this.#go(current);
       while (reading === undefined) {
         const bytes = waiting.shift();
@@ -213,22 +189,14 @@ export class Arrivals {
     this.#waiting.delete(from);
   }
 
-  /** What was refused or left out in bulk, to be recorded. */
-  tick(): void {
-    const events = this.#uncounted
-      .drain()
-      .map(([node, counts]) => linkEvent('message.refused_many', node, { node, counts }));
-    if (events.length > 0) this.#parts.begin(this.#parts.recorder.record(events));
-  }
-
   /** What it promises is to be waited for (Z4). */
   #takeIn(admitted: Admitted, at: Millis): Promise<void> | undefined {
     const { claims, head, message, envelope } = admitted;
     const from = admitted.session?.peerDid ?? nodeDid(admitted.node);
     const blame = (refusal: Refusal): void =>
-      this.#refuse({ ...refusal, from, message, envelope, kind: head.kind, claims }, at);
+      this.refusals.refuse({ ...refusal, from, message, envelope, kind: head.kind, claims }, at);
     if (!this.#messages.take(from, at)) {
-      this.#uncounted.count(from, 'quota.exceeded');
+      this.refusals.leaveOut(from);
       return undefined;
     }
     const heard = this.#parts.heads.hear(from, claims.head);
@@ -243,7 +211,7 @@ export class Arrivals {
     switch (head.kind) {
       case 'present':
         if (this.#shown.take(from, at)) return this.#learn(admitted, from, at, blame);
-        this.#uncounted.count(from, 'quota.exceeded');
+        this.refusals.leaveOut(from);
         break;
       case 'ask':
       case 'tell':
@@ -257,7 +225,7 @@ export class Arrivals {
       default:
         if (this.#parts.fetches.hear(admitted, at)) return undefined;
         if (head.kind === 'reply' && claims.body.media === REFERENCE_MEDIA)
-          this.#fetchAnswer(admitted, from, at, blame);
+          this.#bodies.fetchAnswer(admitted, from, at, blame);
         else if (!this.#parts.departures.hear(admitted)) {
           blame({ code: 'answer.unexpected', message: `expected no ${head.kind} to that request` });
         }
@@ -298,29 +266,10 @@ export class Arrivals {
     const { departures, begin, left } = this.#parts;
     const { claims, head } = admitted;
     if (head.kind === 'ask' && claims.from === from && claims.command === CHUNK_COMMAND)
-      this.#serve(admitted, from, at, blame);
+      this.#bodies.serve(admitted, from, at, blame);
     else if (claims.from === from && claims.command === '/mesh/leave') begin(left(from));
     else if (claims.from === from && claims.command === '/mesh/show') departures.showAgain(from);
     else blame({ code: 'envelope.no_such_agent', message: 'expected an agent, found the node itself' });
-  }
-
-  /** A piece of what this node has lent to that one. Neither a loan that has ended nor a rate is anybody's fault. */
-  #serve({ claims, content, message }: Admitted, from: Did, at: Millis, blame: (refusal: Refusal) => void): void {
-    const wanted = readChunkRequest(content);
-    if (!wanted.ok) {
-      blame(wanted.error);
-      return;
-    }
-    const { departures } = this.#parts;
-    const isSlow = !this.#served.take(from, at);
-    const chunk = isSlow ? undefined : departures.loans.chunk(from, wanted.value);
-    const code = isSlow ? 'answer.busy' : 'body.not_lent';
-    const said =
-      chunk === undefined
-        ? ({ kind: 'failure', answer: { code, request: message }, media: JSON_MEDIA, content: NOTHING } as const)
-        : ({ kind: 'reply', answer: { request: message }, media: CHUNK_MEDIA, content: chunk } as const);
-    const deadline = Math.min(claims.deadline, at + FRESH_MS_MAX) as Millis;
-    departures.say(from, { ...said, command: CHUNK_COMMAND, deadline, lane: 'body' });
   }
 
   /** Z5. */
@@ -331,55 +280,16 @@ export class Arrivals {
       return;
     }
     if (!this.#beginOrAnswer(admitted, from)) return;
-    const { fetches, clock } = this.#parts;
-    const { node: key, claims } = admitted;
     const work = async (): Promise<void> => {
-      const fetched = await fetches.fetch({ did: from, key }, reference.value, claims.deadline, at);
-      const now = clock.now();
-      const whole = fetched.ok ? this.#checkWhole(admitted, fetched.value, now) : fetched;
+      const whole = await this.#bodies.fetch(admitted, reference.value, from, at);
       if (whole.ok) {
-        this.#deliver(whole.value, from, now, blame);
+        this.#deliver(whole.value, from, this.#parts.clock.now(), blame);
         return;
       }
       this.inbox.end(admitted);
       blame(whole.error);
     };
     this.#parts.begin(work());
-  }
-
-  /** The answer to a request of this node, of which the rest is elsewhere. */
-  #fetchAnswer(admitted: Admitted, from: Did, at: Millis, blame: (refusal: Refusal) => void): void {
-    const { departures, fetches, clock, begin } = this.#parts;
-    const { node: key, claims } = admitted;
-    const request = claims.answer?.request;
-    const reference = readReference(admitted.content);
-    if (!reference.ok) {
-      blame(reference.error);
-      if (request !== undefined) departures.fail(request, reference.error.code, reference.error.message);
-      return;
-    }
-    if (request === undefined || !departures.isOpen(request) || this.#fetching.has(request)) return;
-    this.#fetching.add(request);
-    const work = async (): Promise<void> => {
-      const fetched = await fetches.fetch({ did: from, key }, reference.value, claims.deadline, at);
-      this.#fetching.delete(request);
-      const whole = fetched.ok ? this.#checkWhole(admitted, fetched.value, clock.now()) : fetched;
-      if (whole.ok) departures.hear(whole.value);
-      else blame(whole.error);
-      // What is not answered is asked again, and so is what may come another time.
-      if (!whole.ok && !UNANSWERED.has(whole.error.code))
-        departures.fail(request, whole.error.code, whole.error.message);
-    };
-    begin(work());
-  }
-
-  /** The message as it would be if its envelope had had room for it. */
-  #checkWhole(admitted: Admitted, content: Uint8Array, at: Millis): Result<Admitted, Refusal> {
-    const { claims } = admitted;
-    const body = { ...claims.body, media: JSON_MEDIA, length: content.length };
-    const whole: Admitted = { ...admitted, claims: { ...claims, body }, content };
-    const refusal = faultSince(whole, at, this.#view);
-    return refusal === undefined ? ok(whole) : err(refusal);
   }
 
   #handOver(admitted: Admitted, from: Did, at: Millis, blame: (refusal: Refusal) => void): void {
@@ -438,68 +348,6 @@ export class Arrivals {
     };
     this.#parts.begin(work());
   }
-
-  #turnAway(refusal: EnvelopeRefusal, bytes: Uint8Array, from: NodeToken, at: Millis): void {
-    if (!refusal.authenticated) {
-      this.counted.count('anybody', refusal.code);
-      if (OTHER_SESSION.has(refusal.code)) this.#hint(bytes, from, at);
-      return;
-    }
-    const request = refusal.claims?.answer?.request;
-    if (refusal.code === 'answer.unexpected' && request !== undefined && this.#parts.departures.wasSettled(request)) {
-      this.counted.count('anybody', 'answer.repeated');
-      return;
-    }
-    this.#refuse(refusal, at);
-  }
-
-  /** Z3. */
-  #refuse(refusal: Blamed, at: Millis): void {
-    const { code, message: detail, from, message, envelope } = refusal;
-    if (!this.#refusals.take(from, at)) {
-      this.#uncounted.count(from, code);
-      this.#answerExcess(refusal, at);
-      return;
-    }
-    const event = linkEvent('message.refused', from, { code, detail, from, message }, envelope);
-    const work = async (): Promise<void> => {
-      await this.#parts.recorder.record([event]); // Z1
-      const request = refusal.claims?.answer?.request;
-      if (request !== undefined && UNSHOWN.has(code)) this.#parts.departures.demandShow(from, request);
-      this.#answerRefused(refusal);
-    };
-    this.#parts.begin(work());
-  }
-
-  /** What is not on record is not answered (Z1); but a sender is told to wait, so that he knows that he is heard. */
-  #answerExcess({ code, from, message, kind, claims }: Blamed, at: Millis): void {
-    if (claims === undefined || (kind !== 'ask' && kind !== 'tell') || UNANSWERED.has(code)) return;
-    // Who was shown too little is told so by the ones on record, and his next sealing may be taken.
-    if (UNSHOWN.has(code) || claims.to === this.#self || !this.#excess.take(from, at)) return;
-    const busy = answerToTell({ type: 'busy', retryAfterMs: BUSY_MS });
-    this.#parts.departures.answer({ claims, peer: from, digests: [message] }, busy, undefined);
-  }
-
-  /** Tells an honest sender why. */
-  #answerRefused({ code, message: detail, from, message, kind, claims }: Blamed): void {
-    if (claims === undefined || (kind !== 'ask' && kind !== 'tell') || UNANSWERED.has(code)) return;
-    const outcome =
-      code === 'envelope.no_such_agent'
-        ? ({ type: 'died', message: detail } as const)
-        : ({ type: 'denied', code, message: detail } as const);
-    const asked = { claims, peer: from, digests: [message] };
-    this.#parts.departures.answer(asked, answerToTell(outcome), undefined);
-  }
-
-  /** Z2. The node that the head names, if the carrier names it too. */
-  #hint(bytes: Uint8Array, from: NodeToken, at: Millis): void {
-    if (!this.#hints.take(from, at)) return;
-    const head = decodeHead(isBundle(bytes) ? bytes.subarray(BUNDLE_HEAD_AT) : bytes);
-    const key = head.ok ? admitKey(head.value.from) : head;
-    if (!key.ok) return;
-    const did = formatDidKey(key.value);
-    if (nodeToken(did) === from) this.#parts.want(did);
-  }
 }
 
 /** Two heads of a node's log that contradict each other. */
@@ -507,9 +355,4 @@ export function splitView(node: Did, heard: LogHead, said: LogHead): ReturnType<
   return linkEvent('peer.split_view', node, { node, heard, said });
 }
 
-const BUSY_MS = 1_000;
 const NOTHING_PAID = ok([]);
-/** A failure that says no more than its code. */
-const NOTHING = new Uint8Array(0);
-/** Where the head of a bundle's first envelope begins. */
-const BUNDLE_HEAD_AT = 72;

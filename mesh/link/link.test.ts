@@ -1,8 +1,10 @@
 /** Nodes that meet, ask and tell over a wire that works. */
 import { expect, test } from 'vitest';
+import type { JsonValue } from '../../runtime/codec/json.ts';
+import { nextTurn } from '../../runtime/core/system.ts';
 import type { Outcome } from '../../runtime/kernel/outcome.ts';
 import { isBundle } from '../bundle.ts';
-import { LARGE_BODY_BYTES_MAX } from './limits.ts';
+import { ENVELOPES_PER_TURN, LARGE_BODY_BYTES_MAX } from './limits.ts';
 import { aPair, type Handler, LinkNode } from './link.fixture.ts';
 import { Net } from './net.fixture.ts';
 
@@ -32,6 +34,28 @@ test('what is ready in one turn leaves in one bundle, and so do its answers', as
   const asking = net.sent.filter(({ lane }) => lane === 'ask');
   expect(asking.map(({ bytes }) => isBundle(bytes))).toEqual([true]);
   expect(net.sent.filter(({ lane }) => lane === 'answer').length).toBeLessThanOrEqual(8);
+});
+
+test('a long bundle is taken over several turns of the event loop, in order and whole (V3)', async () => {
+  const arrived: JsonValue[] = [];
+  /** How many had arrived whenever the event loop had had its turn. */
+  const had: number[] = [];
+  const over = { nextTurn: () => nextTurn().then(() => void had.push(arrived.length)) };
+  const { net, a, b } = await aPair('long', over);
+  await net.outcome(a.ask('desk', 'quote', 'first'));
+  const { accept } = b.receiver;
+  b.receiver.accept = (incoming) => {
+    arrived.push(incoming.body);
+    return accept.call(b.receiver, incoming);
+  };
+
+  const count = ENVELOPES_PER_TURN * 4 + 3;
+  const asks = Array.from({ length: count }, (_, n) => a.ask('desk', 'quote', n));
+  expect(await net.outcome(Promise.all(asks))).toEqual(asks.map((_, n) => ({ type: 'ok', value: { echo: n } })));
+
+  const steps = had.map((now, n) => now - (had[n - 1] ?? 0));
+  expect(Math.max(...steps)).toBe(ENVELOPES_PER_TURN);
+  expect(arrived).toEqual(asks.map((_, n) => n));
 });
 
 test('messages for several nodes share a signature where each gets one', async () => {

@@ -148,13 +148,13 @@ export class MeshLink implements Remote, AsyncDisposable {
       dropped: this.#parts.transport.dropped,
       fetching: this.#fetches.bytes,
       lent: this.#departures.loans.bytes,
-      unauthenticated: this.#arrivals?.counted.of('anybody') ?? {},
+      unauthenticated: this.#arrivals?.refusals.counted.of('anybody') ?? {},
     };
   }
 
   /** Begins to listen, and to speak for these agents. Once. */
   start(receiver: Receiver, agents: readonly string[]): void {
-    const { node, clock, chains, checks = [], quota, log } = this.#parts;
+    const { node, clock, chains, checks = [], quota, log, nextTurn } = this.#parts;
     recallHeads(log, this.#heads);
     this.#receiver = receiver;
     this.#arrivals = new Arrivals({
@@ -166,6 +166,7 @@ export class MeshLink implements Remote, AsyncDisposable {
       want: (peer) => this.#want(peer),
       left: (peer) => this.#left(peer),
       begin: (work) => this.#begin(work),
+      nextTurn,
     });
     this.host(agents);
     this.#tickSoon();
@@ -234,21 +235,24 @@ export class MeshLink implements Remote, AsyncDisposable {
   async #listen(arrivals: Arrivals): Promise<void> {
     const { transport, nextTurn } = this.#parts;
     for await (const group of transport.arrivals(this.#stopping.signal)) {
-      for (const arrival of group) this.#hear(arrival, arrivals);
+      for (const arrival of group) {
+        const rest = this.#hear(arrival, arrivals);
+        if (rest !== undefined) await rest;
+      }
       await nextTurn(); // V3
     }
   }
 
-  #hear(arrival: Arrival, arrivals: Arrivals): void {
+  #hear(arrival: Arrival, arrivals: Arrivals): Promise<void> | undefined {
     if (arrival.type === 'gap') {
       this.#announce();
       for (const { did } of this.#peers.all()) this.#departures.outbox.wake(did);
       this.#flushSoon();
-      return;
+      return undefined;
     }
     if (arrival.type === 'absent') {
-      arrivals.counted.count('anybody', 'peer.absent');
-      return;
+      arrivals.refusals.counted.count('anybody', 'peer.absent');
+      return undefined;
     }
     const { bytes, from, lane } = arrival;
     const at = this.#parts.clock.now();
@@ -262,14 +266,15 @@ export class MeshLink implements Remote, AsyncDisposable {
     } else if (lane === 'control' || lane === 'beat' || lane === 'revoke') {
       this.#parts.other?.(arrival);
     } else {
-      arrivals.hear(bytes, from);
+      return arrivals.hear(bytes, from);
     }
+    return undefined;
   }
 
   #shake(frame: Uint8Array, from: NodeToken, at: Millis, arrivals: Arrivals): void {
     const heard = this.#meetings.hear(frame, from, at);
     if (!heard.ok) {
-      arrivals.counted.count('anybody', heard.error.code);
+      arrivals.refusals.counted.count('anybody', heard.error.code);
       return;
     }
     const { say, session } = heard.value;
@@ -332,7 +337,7 @@ export class MeshLink implements Remote, AsyncDisposable {
     const monotonic = this.#parts.clock.monotonicMs();
     if (monotonic >= this.#secondDue) {
       this.#secondDue = monotonic + SECOND_MS;
-      this.#arrivals?.tick();
+      this.#arrivals?.refusals.tick();
       this.#record(this.#heads.due(at).map(({ node, head }) => linkEvent('peer.head_seen', node, { node, head })));
       for (const node of this.#listening.silent(monotonic))
         if (this.#parts.isFollowed?.(node) !== true) this.lose(node);
