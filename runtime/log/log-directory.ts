@@ -71,6 +71,7 @@ export type OpenOptions = {
 
 /**
  * Makes a log and its key. The default node name is taken from the key, so that no two logs share an origin by accident.
+ * A creation that was interrupted is gone on with, and keeps its key.
  * @throws `log.exists` the directory holds something · `log.origin_taken` an anchor of that origin is there
  */
 export async function createLog(
@@ -79,17 +80,20 @@ export async function createLog(
   random: Random,
 ): Promise<{ readonly origin: Origin; readonly verifierKey: string }> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  if ((await readdir(directory)).length > 0) {
-    throw new CodedError('log.exists', `expected an empty or missing directory, found something in ${directory}`);
-  }
-  const pair = generateKeyPair(random);
+  const begun = await readdir(directory);
+  const message = `expected an empty or missing directory, found something in ${directory}`;
+  if (begun.some((name) => !CREATION.has(name))) throw new CodedError('log.exists', message);
+  const path = join(directory, 'log.key');
+  const kept = begun.includes('log.key') ? parseSignerKey(await readKey(path)) : undefined;
+  const pair = kept?.ok === true ? kept.value.pair : generateKeyPair(random);
   const node = options.node ?? toHex(sha256(pair.publicKey.bytes)).slice(0, 16);
   const origin = orThrow(parseOrigin(`${options.realm ?? 'local'}/${node}/log/0`));
+  if (kept !== undefined && (!kept.ok || kept.value.name !== origin)) throw new CodedError('log.exists', message);
   const anchor = fileAnchor(options.anchors, origin, noteSigner(origin, pair));
   if (existsSync(anchor.place)) {
     throw new CodedError('log.origin_taken', `expected no log named ${origin}, found its anchor ${anchor.place}`);
   }
-  await replaceFile(join(directory, 'log.key'), `${formatSignerKey(origin, pair)}\n`);
+  if (kept === undefined) await replaceFile(path, `${formatSignerKey(origin, pair)}\n`);
   const verifierKey = formatVerifierKey(origin, pair.publicKey);
   await replaceFile(join(directory, 'log.vkey'), `${verifierKey}\n`, PUBLIC);
   await makeEpoch(directory, origin);
@@ -269,6 +273,9 @@ async function tellFull(log: Journal, reserveBytes: number, ports: LogPorts): Pr
   }
   log.stop(fullError());
 }
+
+/** All that is there before a log is: `makeEpoch` is the last step. */
+const CREATION: ReadonlySet<string> = new Set(['log.key', 'log.key.next', 'log.vkey', 'log.vkey.next', 'epoch-0.next']);
 
 const PUBLIC = 0o644;
 const LOG_STREAM = unwrap(parseStreamId('log'), 'a stream in the source');
