@@ -105,26 +105,29 @@ export class NodeInbox implements Inbox {
       ...(did && { principal: did }),
       ...(envelope && { envelope }),
     };
-    live.accepting += 1;
-    try {
-      const [accepted] = records.enqueue([
-        records.of(to, [{ id: event, type: 'message.accepted', payload, correlation, ...origin }]),
-        ...paid.value,
-        ...also,
-      ]);
-      const isKnown = accepted !== undefined && records.foldAhead(live, accepted); // N9
-      if (isKnown) this.#arrived(live, message);
-      await records.flushed();
-      if (isKnown) return { type: 'accepted', event };
-      if (known.isAlive) {
-        const awake = this.#shell.waking.awaken(known);
-        records.catchUp(awake);
-        this.#arrived(awake, message);
-      } else await this.#shell.lives.endMessage(to, message); // it has ended meanwhile
+    const [accepted] = records.enqueue([
+      records.of(to, [{ id: event, type: 'message.accepted', payload, correlation, ...origin }]),
+      ...paid.value,
+      ...also,
+    ]);
+    if (accepted !== undefined && records.foldAhead(live, accepted)) {
+      live.ahead += 1;
+      this.#arrived(live, message); // N9
+      await records.flushed().finally(() => {
+        live.ahead -= 1;
+      });
       return { type: 'accepted', event };
-    } finally {
-      live.accepting -= 1;
     }
+    live.accepting += 1;
+    await records.flushed().finally(() => {
+      live.accepting -= 1;
+    });
+    if (known.isAlive) {
+      const awake = this.#shell.waking.awaken(known);
+      records.catchUp(awake);
+      this.#arrived(awake, message);
+    } else await this.#shell.lives.endMessage(to, message); // it has ended meanwhile
+    return { type: 'accepted', event };
   }
 
   #refusal(known: Known, { kind, name, body }: Arriving): NotOk | undefined {

@@ -33,8 +33,10 @@ export type Live = {
   isServing: boolean;
   /** It has asked to stop once its turn is over. */
   mustExit: boolean;
-  /** Messages whose acceptance is on its way to the disk. */
+  /** Messages that have no place in its mailbox yet: their acceptance is on its way to the disk. */
   accepting: number;
+  /** Messages in its mailbox whose acceptance is (N9). */
+  ahead: number;
   /** The host that has its state. */
   hostId: string | undefined;
   /** A state that was kept is of no use to its code: all facts are folded until another is kept. */

@@ -83,6 +83,7 @@ export class NodeWaking implements Waking {
       isServing: false,
       mustExit: false,
       accepting: 0,
+      ahead: 0,
       hostId: undefined,
       mustFold: false,
       keptVersion: view.version,
@@ -107,7 +108,7 @@ export class NodeWaking implements Waking {
   /** Keeps the view of an agent to which much has happened, for the next time. */
   keep(live: Live): void {
     if (live.view.version - live.keptVersion < SNAPSHOT_EVENTS) return;
-    if (live.accepting > 0) return; // it may have folded what is not on disk yet (N9)
+    if (live.ahead > 0) return; // it may have folded what is not on disk yet (N9)
     keepView(this.#shell.parts.log, live.known.agent, live.view);
     live.keptVersion = live.view.version;
   }
@@ -123,7 +124,7 @@ export class NodeWaking implements Waking {
   }
 }
 
-function isIdle({ accepting, due, isServing, sending, status, view }: Live): boolean {
-  if (accepting > 0 || isServing || status !== 'ready' || sending.size > 0 || due.size > 0) return false;
+function isIdle({ accepting, ahead, due, isServing, sending, status, view }: Live): boolean {
+  if (accepting > 0 || ahead > 0 || isServing || status !== 'ready' || sending.size > 0 || due.size > 0) return false;
   return view.isIdle;
 }
