@@ -18,6 +18,7 @@ import type { LogRecord, StreamId } from '../codec/record.ts';
 import { TILE_WIDTH } from '../codec/tile.ts';
 import { concat, equalBytes } from '../core/bytes.ts';
 import { unwrap } from '../core/result.ts';
+import { indexedIn } from './event-index.ts';
 import type { Findings } from './findings.ts';
 import { IndexWindow, WINDOW_EVENTS } from './fsck-index.ts';
 import * as layout from './layout.ts';
@@ -212,9 +213,10 @@ class EpochCheck {
     this.#isWhole = false;
   }
 
-  /** `size`: past it an index entry is wrong, if that is known by now. */
+  /** `size`: of the log, if that is known by now. */
   #closeWindow(size = Number.POSITIVE_INFINITY): void {
-    this.#window.compare({ tables: this.#tables, findings: this.#findings, streams: this.#order.streams, size });
+    const [{ streams }, indexed, end] = [this.#order, indexedIn(this.#next), indexedIn(size)];
+    this.#window.compare({ tables: this.#tables, findings: this.#findings, streams, indexed, end });
     this.#window = new IndexWindow(this.#next);
   }
 

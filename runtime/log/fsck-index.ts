@@ -1,6 +1,7 @@
 /**
- * The indexes of a log against its records, both ways: every record has its entry, and there is no other entry. Records are
- * gathered a window at a time, then each table is walked once in its own order, so no lookup is made per event.
+ * The indexes of a log against its records, both ways: every record of a full bundle has its entry, and there is no other
+ * entry (event-index.ts, I1). Records are gathered a window at a time, then each table is walked once in its own order, so no
+ * lookup is made per event.
  */
 import { Buffer } from 'node:buffer';
 import type { LogRecord, StreamId } from '../codec/record.ts';
@@ -22,8 +23,10 @@ export type Surroundings = {
   readonly tables: RawTables;
   readonly findings: Findings;
   readonly streams: ReadonlyMap<StreamId, StreamEnd>;
-  /** How many events the log has: an entry past them is wrong. */
-  readonly size: number;
+  /** How many events have entries, as far as one can tell from the records read so far; the others may. */
+  readonly indexed: number;
+  /** An entry for an event from here on is wrong. */
+  readonly end: number;
 };
 
 /** What the records from `start` on say that the indexes must say of them. */
@@ -58,20 +61,20 @@ export class IndexWindow {
   compare(around: Surroundings): void {
     const { findings } = around;
     if (findings.guard('ids', () => this.#compareIds(around)) !== undefined) {
-      this.#reportUnmarked(HAS_ID, 'ids', findings);
+      this.#reportUnmarked(HAS_ID, 'ids', around);
     }
     if (findings.guard('streams', () => this.#compareRuns(around)) !== undefined) {
-      this.#reportUnmarked(HAS_RUN, 'streams', findings);
+      this.#reportUnmarked(HAS_RUN, 'streams', around);
     }
   }
 
-  #compareIds({ tables, findings, size }: Surroundings): true {
+  #compareIds({ tables, findings, end }: Surroundings): true {
     const fail = (key: Buffer, message: string, at = {}): void =>
       findings.add('log.bad_index', `ids ${layout.parseIdKey(key)}`, message, at);
     for (const { key, value } of tables.rows('ids')) {
       const index = value.length === 8 && key.length === ID_BYTES ? layout.fromU64(value) : undefined;
-      if (index === undefined || index >= size) {
-        if (this.start === 0) fail(key, 'expected an event of this log');
+      if (index === undefined || index >= end) {
+        if (this.start === 0) fail(key, 'expected an event of a full bundle');
         continue;
       }
       const at = this.#positionOf(index);
@@ -82,7 +85,7 @@ export class IndexWindow {
     return true;
   }
 
-  #compareRuns({ tables, findings, streams, size }: Surroundings): true {
+  #compareRuns({ tables, findings, streams, end }: Surroundings): true {
     const fail = (place: string, message: string, at = {}): void =>
       findings.add('log.bad_index', `streams ${place}`, message, at);
     for (const { key, value } of tables.rows('streams')) {
@@ -94,13 +97,13 @@ export class IndexWindow {
       const number = streams.get(run.stream)?.number;
       let version = run.version;
       for (const index of run.indexes) {
-        const at = this.#positionOf(index);
+        const at = index < end ? this.#positionOf(index) : undefined;
         if (at !== undefined) {
           const isSame = this.#streams[at] === number && this.#versions[at] === version;
           if (isSame && !this.#isMarked(at, HAS_RUN)) this.#mark(at, HAS_RUN);
           else fail(`${run.stream}@${version}`, `expected the stream and version of record ${index}`, { index });
-        } else if (index >= size && this.start === 0) {
-          fail(`${run.stream}@${version}`, `expected an index below ${size}, found ${index}`);
+        } else if (index >= end && this.start === 0) {
+          fail(`${run.stream}@${version}`, `expected an index below ${end}, found ${index}`);
         }
         version += 1;
       }
@@ -108,8 +111,8 @@ export class IndexWindow {
     return true;
   }
 
-  #reportUnmarked(mark: number, table: string, findings: Findings): void {
-    for (let at = 0; at < this.#length; at++) {
+  #reportUnmarked(mark: number, table: string, { findings, indexed }: Surroundings): void {
+    for (let at = 0; at < this.#length && this.start + at < indexed; at++) {
       const index = this.start + at;
       if (!this.#isMarked(at, IS_RECORD) || this.#isMarked(at, mark) || findings.isBad(index)) continue;
       findings.add('log.bad_index', table, `expected an entry for record ${index}, found none`, { index });

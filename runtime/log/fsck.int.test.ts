@@ -124,6 +124,16 @@ const faults: readonly (readonly [string, (tables: Tables) => void, object])[] =
   ['an id that names another event', (t) => t.ids.putSync(idKeyAt(t, 5), u64(6)), { code: 'log.bad_index', index: 5 }],
   ['an id missing', (t) => t.ids.removeSync(idKeyAt(t, 5)), { code: 'log.bad_index', place: 'ids', index: 5 }],
   ['an id too many', (t) => t.ids.putSync(Buffer.alloc(16, 9), u64(9)), { code: 'log.bad_index', index: 9 }],
+  [
+    'an id of an event after the last full bundle',
+    (t) => t.ids.putSync(Buffer.alloc(16, 9), u64(512)),
+    { code: 'log.bad_index', place: 'ids 09090909-0909-0909-0909-090909090909' },
+  ],
+  [
+    'a run of events after the last full bundle',
+    (t) => t.streams.putSync(Buffer.from('x\0\0\0\0\0\0\0\0\0', 'latin1'), u64(512)),
+    { code: 'log.bad_index', place: 'streams x@0' },
+  ],
   ['a run missing', (t) => t.streams.removeSync(rowsOf(t.streams)[0]?.key as Buffer), { code: 'log.bad_index' }],
   [
     'a run of another stream',

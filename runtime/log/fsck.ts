@@ -120,7 +120,7 @@ async function originOf(folder: string, findings: Findings): Promise<Origin | un
   await using _ = tables;
   return findings.guard('meta "format"', () => {
     const origin = parseFormat(tables.get('meta', view(utf8('format'))) ?? new Uint8Array(0));
-    if (origin === undefined) throw new CodedError('log.damaged', 'expected a log of format 1');
+    if (origin === undefined) throw new CodedError('log.damaged', 'expected a log of format 2');
     return origin;
   });
 }

@@ -85,7 +85,8 @@ describe('values', () => {
   test.each([
     ['', '{}', 'null', '[]', '{"size":-1,"wallMs":0,"counter":0,"frontier":[]}', '{"size":1.5}'],
     ['{"size":1,"wallMs":0,"counter":0,"frontier":["x"]}', '{"size":1,"wallMs":0,"counter":0}', '{"format":2}'],
-    ['{"format":1,"origin":"none"}', '{"pid":1}', '{"pid":"1","nonce":"x"}', '\u0000', '{"size":'],
+    ['{"format":1,"origin":"example/a/log/0"}', '{"format":2,"origin":"none"}'],
+    ['{"pid":1}', '{"pid":"1","nonce":"x"}', '\u0000', '{"size":'],
   ])('that nobody wrote are refused, never thrown on: %s', (...texts) => {
     for (const text of texts) {
       const bytes = utf8(text);

@@ -101,13 +101,13 @@ export function parseHead(value: Uint8Array): Head | undefined {
 
 /** What the file is: written once, when the log is made. */
 export function formatValue(origin: Origin): Buffer {
-  return Buffer.from(JSON.stringify({ format: 1, origin }));
+  return Buffer.from(JSON.stringify({ format: 2, origin }));
 }
 
 export function parseFormat(value: Uint8Array): Origin | undefined {
   const parsed = parseJson(value) as { readonly format?: unknown; readonly origin?: unknown } | undefined;
   const origin = typeof parsed?.origin === 'string' ? parseOrigin(parsed.origin) : undefined;
-  return parsed?.format === 1 && origin?.ok === true ? origin.value : undefined;
+  return parsed?.format === 2 && origin?.ok === true ? origin.value : undefined;
 }
 
 /** Who writes: the nonce is new at every opening, the identity tells whether that process is still alive. */

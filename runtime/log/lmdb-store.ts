@@ -19,11 +19,12 @@ import { type Digest, formatDigest, sha256 } from '../codec/digest.ts';
 import type { EventId, StreamId } from '../codec/record.ts';
 import { assert } from '../core/assert.ts';
 import type { Millis } from '../core/brand.ts';
-import { toBase64url, utf8 } from '../core/bytes.ts';
+import { equalBytes, toBase64url, utf8 } from '../core/bytes.ts';
 import { CodedError, hasCode } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
 import { liveness, type ProcessIdentity } from '../core/system.ts';
 import { Entries } from './entries.ts';
+import { EventIndex } from './event-index.ts';
 import * as layout from './layout.ts';
 import { openEnvironment, openTables, type Tables, type Usage, usageOf } from './lmdb-tables.ts';
 import { DamageError } from './recover.ts';
@@ -65,6 +66,8 @@ export class LmdbStore implements LogStore {
   #isSound = true;
   #underWay = 0;
   readonly #entries: Entries;
+  readonly #index: EventIndex;
+  #lastHead: { readonly value: Uint8Array; readonly head: Head } | undefined;
 
   /** Makes the environment of a new log in an empty or missing directory. @throws `log.exists` */
   static async create(directory: string, origin: Origin): Promise<void> {
@@ -103,10 +106,12 @@ export class LmdbStore implements LogStore {
       this.#tables = openTables(this.#env);
       const format = this.#tables.meta.get(KEY.format);
       const origin = format && layout.parseFormat(format);
-      if (origin === undefined) throw new DamageError('format', 'expected a log of format 1');
+      if (origin === undefined) throw new DamageError('format', 'expected a log of format 2');
       this.origin = origin;
       this.#nonce = access.mode === 'write' ? this.#takePen(access) : '';
       this.#entries = new Entries(this.#tables.entries, this.head().size);
+      const source = { size: () => this.head().size, records: this.records.bind(this) };
+      this.#index = new EventIndex(this.#tables, source, this.isReadOnly);
       if (this.isReadOnly) readers.set(this.#directory, (readers.get(this.#directory) ?? 0) + 1);
     } catch (error) {
       void this.#env.close();
@@ -115,29 +120,33 @@ export class LmdbStore implements LogStore {
   }
 
   head(): Head {
-    const value = this.#tables.meta.get(KEY.head);
-    const head = value && layout.parseHead(value);
+    const value = this.#tables.meta.get(KEY.head) ?? new Uint8Array(0);
+    if (this.#lastHead !== undefined && equalBytes(value, this.#lastHead.value)) return this.#lastHead.head;
+    const head = layout.parseHead(value);
     if (head === undefined) throw new DamageError('head', 'expected a head');
+    this.#lastHead = { value, head };
     return head;
   }
 
   /** The batch is taken when the transaction is there: whatever was appended while LMDB made room for it goes along. */
   async commit(take: () => Batch): Promise<Batch> {
     const tables = this.#tables;
-    const { batch, packed } = await this.#write(() => {
+    const { batch, packed, indexed } = await this.#write(() => {
       const batch = take();
       const packed = this.#entries.pack(batch);
+      const indexed = this.#index.index(batch);
       for (const [first, bytes] of packed.puts) void tables.entries.put(layout.u64(first), bytes);
       for (const first of packed.removes) void tables.entries.remove(layout.u64(first));
-      for (const [n, id] of batch.ids.entries()) void tables.ids.put(layout.idKey(id), layout.u64(batch.first + n));
-      for (const run of batch.runs)
+      for (const [id, index] of indexed.ids) void tables.ids.put(layout.idKey(id), layout.u64(index));
+      for (const run of indexed.runs)
         void tables.streams.put(layout.runKey(run.stream, run.version), layout.runValue(run.indexes));
       for (const tile of batch.tiles) void tables.tiles.put(layout.tileKey(tile.level, tile.number), tile.bytes);
       for (const blob of batch.blobs) void tables.blobs.put(blob.digest, blob.bytes);
       void tables.meta.put(KEY.head, layout.headValue(batch.head));
-      return { batch, packed };
+      return { batch, packed, indexed };
     });
     this.#entries.packed(packed);
+    indexed.settle();
     return batch;
   }
 
@@ -145,37 +154,20 @@ export class LmdbStore implements LogStore {
     return this.#entries.records(from, to);
   }
 
-  *runs(stream: StreamId, fromVersion: number): Generator<StreamRun> {
-    const before = this.#runAtOrBefore(stream, fromVersion);
-    let start = layout.runKey(stream, before?.version ?? fromVersion);
-    for (;;) {
-      const window = [...this.#tables.streams.getRange({ start, end: layout.afterRuns(stream), limit: WINDOW })];
-      for (const { key, value } of window) {
-        const run = soundRun(key, value);
-        start = layout.runKey(stream, run.version + 1);
-        if (run.version + run.indexes.length > fromVersion) yield run;
-      }
-      if (window.length < WINDOW) return;
-    }
+  runs(stream: StreamId, fromVersion: number): Iterable<StreamRun> {
+    return this.#index.runs(stream, fromVersion);
   }
 
   lastRun(stream: StreamId): StreamRun | undefined {
-    return this.#runAtOrBefore(stream, Number.MAX_SAFE_INTEGER);
+    return this.#index.lastRun(stream);
   }
 
-  *streams(after: string): Generator<StreamId> {
-    for (let start = layout.afterRuns(after); ; ) {
-      const [next] = this.#tables.streams.getRange({ start, limit: 1 });
-      if (next === undefined) return;
-      const { stream } = soundRun(next.key, next.value);
-      yield stream;
-      start = layout.afterRuns(stream);
-    }
+  streams(after: string): Iterable<StreamId> {
+    return this.#index.streams(after);
   }
 
   find(id: EventId): number | undefined {
-    const value = this.#tables.ids.get(layout.idKey(id));
-    return value && layout.fromU64(value);
+    return this.#index.find(id);
   }
 
   tile(level: number, number: number): Uint8Array | undefined {
@@ -309,24 +301,9 @@ export class LmdbStore implements LogStore {
     }
   }
 
-  // --- streams -------------------------------------------------------------------------------------------------------
-
-  #runAtOrBefore(stream: StreamId, version: number): StreamRun | undefined {
-    const start = layout.runKey(stream, version);
-    const [found] = this.#tables.streams.getRange({ start, reverse: true, limit: 1 });
-    const run = found && soundRun(found.key, found.value);
-    return run?.stream === stream ? run : undefined;
-  }
-
   #snapshotPath(name: string): string {
     return join(this.#directory, 'snapshots', `${formatDigest(sha256(utf8(name)))}.snapshot`);
   }
-}
-
-function soundRun(key: Uint8Array, value: Uint8Array): StreamRun {
-  const run = layout.parseRun(key, value);
-  if (run === undefined) throw new DamageError('streams', 'expected a run of a stream');
-  return run;
 }
 
 function mustBeUnread(directory: string): void {
