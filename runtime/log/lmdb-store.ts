@@ -44,6 +44,9 @@ export type WriteAccess = {
   readonly plantNoSync?: boolean;
 };
 
+/** S3. Who writes, as it stands in the file until somebody takes the log over. */
+type Pen = { readonly nonce: string; readonly value: Uint8Array };
+
 const KEY = { format: utf8('format'), head: utf8('head'), writer: utf8('writer') } as const;
 const EMPTY_HEAD: Head = { size: 0, wallMs: 0 as Millis, counter: 0, frontier: [] };
 const WINDOW = 256;
@@ -61,7 +64,7 @@ export class LmdbStore implements LogStore {
   readonly #directory: string;
   readonly #env: RootDatabase<Uint8Array, Uint8Array>;
   readonly #tables: Tables;
-  readonly #nonce: string;
+  readonly #pen: Pen;
   /** Whether every write that has ended has ended well. */
   #isSound = true;
   #underWay = 0;
@@ -108,7 +111,7 @@ export class LmdbStore implements LogStore {
       const origin = format && layout.parseFormat(format);
       if (origin === undefined) throw new DamageError('format', 'expected a log of format 2');
       this.origin = origin;
-      this.#nonce = access.mode === 'write' ? this.#takePen(access) : '';
+      this.#pen = access.mode === 'write' ? this.#takePen(access) : { nonce: '', value: new Uint8Array(0) };
       this.#entries = new Entries(this.#tables.entries, this.head().size);
       const source = { size: () => this.head().size, records: this.records.bind(this) };
       this.#index = new EventIndex(this.#tables, source, this.isReadOnly);
@@ -240,13 +243,19 @@ export class LmdbStore implements LogStore {
     return held && layout.parseWriter(held);
   }
 
-  #takePen(access: WriteAccess): string {
+  #takePen(access: WriteAccess): Pen {
     const nonce = toBase64url(access.random.bytes(16));
+    const value = layout.writerValue({ ...access.identity, nonce });
     this.#inTransaction(() => {
       this.#mustBeFree(access);
-      this.#tables.meta.putSync(KEY.writer, layout.writerValue({ ...access.identity, nonce }));
+      this.#tables.meta.putSync(KEY.writer, value);
     });
-    return nonce;
+    return { nonce, value };
+  }
+
+  #holdsPen(): boolean {
+    const held = this.#tables.meta.get(KEY.writer);
+    return held !== undefined && equalBytes(held, this.#pen.value);
   }
 
   #mustBeFree(access: WriteAccess): void {
@@ -257,14 +266,12 @@ export class LmdbStore implements LogStore {
   }
 
   #layDownPen(): void {
-    abandoned.add(this.#nonce);
+    abandoned.add(this.#pen.nonce);
     if (!this.#isSound || this.#underWay > 0) return; // LMDB takes no more writes, or would wait for one that hangs
     this.#inTransaction(() => {
-      const held = this.#tables.meta.get(KEY.writer);
-      if (held !== undefined && layout.parseWriter(held)?.nonce === this.#nonce)
-        this.#tables.meta.removeSync(KEY.writer);
+      if (this.#holdsPen()) this.#tables.meta.removeSync(KEY.writer);
     });
-    abandoned.delete(this.#nonce);
+    abandoned.delete(this.#pen.nonce);
   }
 
   #inTransaction(puts: () => void): void {
@@ -287,8 +294,7 @@ export class LmdbStore implements LogStore {
     this.#underWay += 1;
     try {
       const written = await this.#env.childTransaction(() => {
-        const held = this.#tables.meta.get(KEY.writer);
-        if (held === undefined || layout.parseWriter(held)?.nonce !== this.#nonce) throw fenced();
+        if (!this.#holdsPen()) throw fenced();
         return puts();
       });
       await this.#env.flushed;
