@@ -35,6 +35,7 @@ import type { Enqueued, EventLog, Recorded, Snapshot, Write } from './event-log.
 import { Growth } from './growth.ts';
 import { KnownEvents } from './known-events.ts';
 import { Recent } from './recent.ts';
+import { DamageError } from './recover.ts';
 import { placeOf, Sequencer } from './sequencer.ts';
 import { decodeSnapshot, encodeSnapshot } from './snapshot.ts';
 import { stopError } from './stop-error.ts';
@@ -270,12 +271,18 @@ export class Journal implements EventLog {
       }
       return;
     }
+    const last = this.#heads.durableBelow(size, stream);
+    let next = Math.max(0, fromVersion);
     for (const run of this.#store.runs(stream, fromVersion)) {
-      for (const index of run.indexes.slice(Math.max(0, fromVersion - run.version))) {
-        if (index >= size) return;
-        yield* this.read(index, index + 1);
+      for (const index of run.indexes.slice(Math.max(0, next - run.version))) {
+        if (next > last) return;
+        const [record] = this.read(index, index + 1);
+        if (record?.stream !== stream || record.version !== next) throw notInStream(stream, next);
+        yield record;
+        next += 1;
       }
     }
+    if (next <= last) throw notInStream(stream, next); // fail closed: half a stream is another history
   }
 
   *#streams(after: string, size: number): Generator<StreamId> {
@@ -377,6 +384,10 @@ export class Journal implements EventLog {
   #mustBeOpen(): void {
     if (this.#isClosed) throw closedError();
   }
+}
+
+function notInStream(stream: StreamId, version: number): DamageError {
+  return new DamageError(`stream ${stream}`, `expected the event of version ${version}, found another or none`);
 }
 
 function closedError(): CodedError {

@@ -19,9 +19,14 @@ export class StreamHeads {
   versionOf(stream: StreamId): number {
     const known = this.#heads.get(stream);
     if (known !== undefined) return known.version;
-    const { version, index } = this.#stored(stream);
+    const { version, index } = this.#stored(stream, this.#durableSize());
     this.set(stream, version, index);
     return version;
+  }
+
+  /** Of the first `size` events, all durable: the last version of the stream, -1 for none. */
+  durableBelow(size: number, stream: StreamId): number {
+    return this.#stored(stream, size).version;
   }
 
   /** `index`: where the event of that version is. The store must answer for it by the time it is forgotten here. */
@@ -34,8 +39,7 @@ export class StreamHeads {
   }
 
   /** The store of a reader goes on growing under it: only what is in its view counts. */
-  #stored(stream: StreamId): { readonly version: number; readonly index: number } {
-    const size = this.#durableSize();
+  #stored(stream: StreamId, size: number): { readonly version: number; readonly index: number } {
     let run: StreamRun | undefined = this.#store.lastRun(stream);
     while (run !== undefined) {
       const last = run.indexes.findLastIndex((index) => index < size);
