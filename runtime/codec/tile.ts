@@ -3,8 +3,9 @@
  * proof. A tile holds 256 hashes of 32 bytes; a hash in a tile of level L is the root of 256^L leaves. Only the last tile of
  * a level may be narrower (*partial*); a full tile never changes.
  */
+import { Buffer } from 'node:buffer';
 import { assert } from '../core/assert.ts';
-import { concat, view } from '../core/bytes.ts';
+import { view } from '../core/bytes.ts';
 import { RECORD_BYTES_MAX } from '../core/limits.ts';
 import { err, ok, type Refusal, type Result } from '../core/result.ts';
 import { DIGEST_BYTES, type Digest, parseDigest } from './digest.ts';
@@ -80,7 +81,15 @@ function hashAt(tile: Uint8Array, position: number): Digest {
 /** An entry bundle: each record after its length, a big-endian 16-bit integer. */
 export function encodeBundle(records: readonly Uint8Array[]): Uint8Array {
   assert(isWithin(records.length, 1, TILE_WIDTH), 'encodeBundle: 1..256 records');
-  return concat(...records.flatMap((record) => [lengthPrefix(record), record]));
+  const bundle = Buffer.allocUnsafe(records.reduce((sum, { length }) => sum + LENGTH_BYTES + length, 0));
+  let at = 0;
+  for (const record of records) {
+    assert(record.length <= RECORD_BYTES_MAX, 'encodeBundle: a record of at most RECORD_BYTES_MAX bytes');
+    at = bundle.writeUInt16BE(record.length, at);
+    bundle.set(record, at);
+    at += record.length;
+  }
+  return bundle;
 }
 
 /** The records of a bundle, 1 to 256 of them, as views of `bytes`. */
@@ -100,11 +109,6 @@ export function decodeBundle(bytes: Uint8Array): Result<Uint8Array[], Refusal> {
 }
 
 const LENGTH_BYTES = 2;
-
-function lengthPrefix(record: Uint8Array): Uint8Array {
-  assert(record.length <= RECORD_BYTES_MAX, 'encodeBundle: a record of at most RECORD_BYTES_MAX bytes');
-  return Uint8Array.of(Math.floor(record.length / 256), record.length % 256);
-}
 
 function malformed(message: string, offset: number): Result<never, Refusal> {
   return err({ code: 'bundle.malformed', message, offset });
