@@ -14,7 +14,6 @@ import type { StreamEnd } from './record-order.ts';
 /** Events compared per walk of the index tables: 29 bytes each, so 116 MiB at most; longer logs take several walks. */
 export const WINDOW_EVENTS = 4 * 1024 * 1024;
 
-const ID_BYTES = 16;
 const IS_RECORD = 1;
 const HAS_ID = 2;
 const HAS_RUN = 4;
@@ -51,7 +50,7 @@ export class IndexWindow {
     if (this.#length === this.#marks.length) this.#grow();
     const at = this.#length++;
     if (record === undefined) return;
-    writeUuid(record.id, this.#ids, at * ID_BYTES);
+    layout.writeId(record.id, this.#ids, at * layout.ID_BYTES);
     this.#streams[at] = stream;
     this.#versions[at] = record.version;
     this.#marks[at] = IS_RECORD;
@@ -72,7 +71,7 @@ export class IndexWindow {
     const fail = (key: Buffer, message: string, at = {}): void =>
       findings.add('log.bad_index', `ids ${layout.parseIdKey(key)}`, message, at);
     for (const { key, value } of tables.rows('ids')) {
-      const index = value.length === 8 && key.length === ID_BYTES ? layout.fromU64(value) : undefined;
+      const index = value.length === 8 && key.length === layout.ID_BYTES ? layout.fromU64(value) : undefined;
       if (index === undefined || index >= end) {
         if (this.start === 0) fail(key, 'expected an event of a full bundle');
         continue;
@@ -126,8 +125,8 @@ export class IndexWindow {
   }
 
   #hasId(at: number, key: Buffer): boolean {
-    const start = at * ID_BYTES;
-    for (let n = 0; n < ID_BYTES; n++) if (this.#ids[start + n] !== key[n]) return false;
+    const start = at * layout.ID_BYTES;
+    for (let n = 0; n < layout.ID_BYTES; n++) if (this.#ids[start + n] !== key[n]) return false;
     return true;
   }
 
@@ -143,7 +142,7 @@ export class IndexWindow {
     const room = Math.min(WINDOW_EVENTS, Math.max(1024, this.#marks.length * 2));
     assert(this.#length < room, 'a window of at most WINDOW_EVENTS');
     const [ids, streams, versions, marks] = [this.#ids, this.#streams, this.#versions, this.#marks];
-    this.#ids = Buffer.alloc(room * ID_BYTES);
+    this.#ids = Buffer.alloc(room * layout.ID_BYTES);
     this.#streams = new Uint32Array(room);
     this.#versions = new Float64Array(room);
     this.#marks = new Uint8Array(room);
@@ -152,19 +151,4 @@ export class IndexWindow {
     this.#versions.set(versions);
     this.#marks.set(marks);
   }
-}
-
-/** The 16 bytes of a UUID in lower case. Buffer's own hexadecimal reader would first need a string without hyphens. */
-function writeUuid(text: string, target: Buffer, start: number): void {
-  let at = start;
-  for (let i = 0; i < text.length; i += 2) {
-    if (text.charCodeAt(i) === HYPHEN) i += 1;
-    target[at++] = nibble(text.charCodeAt(i)) * 16 + nibble(text.charCodeAt(i + 1));
-  }
-}
-
-const HYPHEN = 0x2d;
-
-function nibble(character: number): number {
-  return character < 0x3a ? character - 0x30 : character - 0x57;
 }

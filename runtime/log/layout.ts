@@ -11,6 +11,8 @@ import { view } from '../core/bytes.ts';
 import type { ProcessIdentity } from '../core/system.ts';
 import type { Head, StreamRun } from './store.ts';
 
+export const ID_BYTES = 16;
+
 /** A 53-bit integer as 8 bytes, big-endian, so that LMDB's byte order is the order of the numbers. */
 export function u64(value: number): Buffer {
   const bytes = Buffer.allocUnsafe(8);
@@ -66,7 +68,24 @@ export function parseRun(key: Uint8Array, value: Uint8Array): StreamRun | undefi
 
 /** A UUID's 16 bytes. */
 export function idKey(id: EventId): Buffer {
-  return Buffer.from(id.replaceAll('-', ''), 'hex');
+  const key = Buffer.allocUnsafe(ID_BYTES);
+  writeId(id, key, 0);
+  return key;
+}
+
+/** `idKey` into `target`. Buffer's own hexadecimal reader would first need a string without hyphens. */
+export function writeId(text: string, target: Buffer, start: number): void {
+  let at = start;
+  for (let i = 0; i < text.length; i += 2) {
+    if (text.charCodeAt(i) === HYPHEN) i += 1;
+    target[at++] = nibble(text.charCodeAt(i)) * 16 + nibble(text.charCodeAt(i + 1));
+  }
+}
+
+const HYPHEN = 0x2d;
+
+function nibble(character: number): number {
+  return character < 0x3a ? character - 0x30 : character - 0x57;
 }
 
 export function parseIdKey(key: Uint8Array): string {
