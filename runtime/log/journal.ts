@@ -13,6 +13,7 @@
 import { type Checkpoint, type Origin, openCheckpoint, signCheckpoint } from '../codec/checkpoint.ts';
 import type { Did } from '../codec/did.ts';
 import { type Digest, parseDigestText, sha256 } from '../codec/digest.ts';
+import { Frontier } from '../codec/frontier.ts';
 import type { Signer } from '../codec/note.ts';
 import {
   type DigestText,
@@ -70,8 +71,8 @@ export class Journal implements EventLog {
   readonly #heads: StreamHeads;
   readonly #recent = new Recent();
   #durable: number;
-  /** Of what is durable: while a batch is being written, the tree is ahead of it. */
-  #root: Digest;
+  /** Of what is durable: while a batch is being written, the tree is ahead of it. Its root is asked for less often than it changes. */
+  #frontier: readonly Digest[];
   #flushing: Promise<void> | undefined;
   #stopped: Error | undefined;
   #closing: Promise<void> | undefined;
@@ -86,7 +87,7 @@ export class Journal implements EventLog {
     const head = parts.store.head();
     assert(head.size === parts.tree.size, 'J4: a tree of the records that are there');
     this.#durable = head.size;
-    this.#root = parts.tree.root();
+    this.#frontier = parts.tree.frontier;
     this.#heads = new StreamHeads(parts.store, () => this.#durable);
     this.#sequencer = new Sequencer(digestText(sha256(utf8(parts.store.origin))), head, (stream) =>
       this.versionOf(stream),
@@ -203,7 +204,8 @@ export class Journal implements EventLog {
 
   root(size = this.#durable): Digest {
     this.#mustCover(size);
-    return size === this.#durable ? this.#root : this.#tree.root(size);
+    if (size < this.#durable) return this.#tree.root(size);
+    return unwrap(Frontier.from(size, this.#frontier), 'J4: the frontier of what is durable').root();
   }
 
   inclusionProof(index: number, size = this.#durable): readonly Digest[] {
@@ -307,7 +309,7 @@ export class Journal implements EventLog {
       try {
         const { head, ids } = await this.#inTime(this.#store.commit(take), 'a flush');
         this.#durable = head.size;
-        this.#root = this.#tree.root();
+        this.#frontier = head.frontier;
         for (const append of appends) this.#recent.add(append.events);
         this.#known.settle(ids);
         this.#queued -= ids.length;
