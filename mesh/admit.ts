@@ -15,11 +15,11 @@ import type { Did } from '../runtime/codec/did.ts';
 import type { PublicKey } from '../runtime/codec/ed25519.ts';
 import { type DigestText, digestText } from '../runtime/codec/record.ts';
 import type { Millis } from '../runtime/core/brand.ts';
-import { concat, equalBytes } from '../runtime/core/bytes.ts';
+import { equalBytes } from '../runtime/core/bytes.ts';
 import { err, ok, type Refusal, type Result } from '../runtime/core/result.ts';
 import { splitBundle } from './bundle.ts';
-import { type Claims, decodeClaims, messageDigest } from './claims.ts';
-import { leafOf, type Parts, SALT_BYTES, splitFrame, verifyBatch, verifyFrame } from './frame.ts';
+import { type Claims, decodeClaims, messageId } from './claims.ts';
+import { type Covered, coveredOf, type Parts, SALT_BYTES, splitFrame, verifyBatch, verifyFrame } from './frame.ts';
 import { type Epoch, type Head, isAnswer, type Kind, NO_EPOCH, NO_SESSION } from './head.ts';
 import { checkCertificate, type Hosting, type Subject } from './hosting.ts';
 import { DEADLINE_MS_MAX, FRESH_MS_MAX, SKEW_MS } from './limits.ts';
@@ -91,8 +91,9 @@ export function admit(
   if (!split.ok) return unauthenticated(split.error);
   const sender = checkHead(split.value, at, view, carriedFrom);
   if (!sender.ok) return unauthenticated(sender.error);
-  if (!verifyFrame(split.value, sender.value.key)) return badSignature();
-  return admitAuthentic(split.value, sender.value, at, view);
+  const covered = coveredOf(split.value);
+  if (!verifyFrame(split.value, sender.value.key, covered)) return badSignature();
+  return admitAuthentic({ parts: split.value, covered, sender: sender.value }, at, view);
 }
 
 /** The envelopes in a bundle, each admitted or refused for itself, under one verification of their one signature. A bundle
@@ -116,14 +117,16 @@ export function* admitEach(
 ): Generator<Result<Admitted, EnvelopeRefusal>, void, undefined> {
   const split = splitBundle(bundle);
   if (!split.ok) return yield unauthenticated(split.error);
-  const senders = split.value.items.map((parts) => checkHead(parts, at, view, carriedFrom));
+  const { items, signature } = split.value;
+  const senders = items.map((parts) => checkHead(parts, at, view, carriedFrom));
   const key = senders.find((sender) => sender.ok)?.value.key;
-  const isSigned = key !== undefined && verifyBatch(split.value, key);
-  for (const [index, parts] of split.value.items.entries()) {
-    const sender = senders[index];
+  const allCovered = key === undefined ? [] : items.map(coveredOf);
+  const isSigned = key !== undefined && verifyBatch(allCovered, signature, key);
+  for (const [index, parts] of items.entries()) {
+    const [sender, covered] = [senders[index], allCovered[index]];
     if (sender === undefined || !sender.ok) yield unauthenticated(sender?.error ?? MISSING);
-    else if (!isSigned || !equalBytes(sender.value.key.bytes, key.bytes)) yield badSignature();
-    else yield admitAuthentic(parts, sender.value, at, view);
+    else if (!isSigned || covered === undefined || !equalBytes(sender.value.key.bytes, key.bytes)) yield badSignature();
+    else yield admitAuthentic({ parts, covered, sender: sender.value }, at, view);
   }
 }
 
@@ -180,39 +183,43 @@ function findPeer(parts: Parts, view: NodeView): Result<Sender, Refusal> {
   }
   if (view.sessionless.isOld(head.issued))
     return refuse('envelope.too_old', 'expected to be sealed in this life of the node');
-  if (view.sessionless.hasSeen(leafOf(parts))) return refuse('envelope.replayed', 'expected a new envelope');
+  if (view.sessionless.hasSeen(coveredOf(parts).leaf)) return refuse('envelope.replayed', 'expected a new envelope');
   return ok({ key, session: undefined });
 }
 
+/** An envelope whose signature holds, and whose it is. */
+type Authentic = { readonly parts: Parts; readonly covered: Covered; readonly sender: Sender };
+
 /** From here on a fault has an author. */
-function admitAuthentic(parts: Parts, sender: Sender, at: Millis, view: NodeView): Result<Admitted, EnvelopeRefusal> {
-  const admitted = checkContent(parts, sender, at, view);
+function admitAuthentic(authentic: Authentic, at: Millis, view: NodeView): Result<Admitted, EnvelopeRefusal> {
+  const admitted = checkContent(authentic, at, view);
   if (admitted.ok) return admitted;
+  const { parts, covered, sender } = authentic;
   const claims = decodeClaims(parts.claims);
   return err({
     ...admitted.error,
     authenticated: true,
     from: didOf(sender),
-    message: digestText(messageDigest(parts.claims)),
-    envelope: digestText(leafOf(parts)),
+    message: messageId(parts.claims),
+    envelope: digestText(covered.leaf),
     kind: parts.head.kind,
     claims: claims.ok ? claims.value : undefined,
   });
 }
 
-function checkContent(parts: Parts, sender: Sender, at: Millis, view: NodeView): Result<Admitted, Refusal> {
+function checkContent({ parts, covered, sender }: Authentic, at: Millis, view: NodeView): Result<Admitted, Refusal> {
   const { head } = parts;
   const claims = readClaims(parts, at);
   if (!claims.ok) return claims;
-  const envelope = leafOf(parts);
-  const isNew = sender.session?.window.accept(head.sequence) ?? view.sessionless?.accept(envelope, head.expires, at);
+  const { leaf } = covered;
+  const isNew = sender.session?.window.accept(head.sequence) ?? view.sessionless?.accept(leaf, head.expires, at);
   if (isNew !== true) return refuse('envelope.replayed', 'expected an envelope that was not admitted before');
   if (!view.isHosted(claims.value.to) && claims.value.to !== nodeDid(view.key)) {
     return refuse('envelope.no_such_agent', `expected an agent of this node, found ${claims.value.to}`);
   }
   const certificate = checkHosting(claims.value, head, at, { view, node: didOf(sender) });
   if (!certificate.ok) return certificate;
-  const content = openBody(parts, claims.value, sender.session);
+  const content = openBody(parts, covered, claims.value, sender.session);
   if (!content.ok) return content;
   const answer = checkAnswer(claims.value, head.kind, sender, view);
   if (!answer.ok) return answer;
@@ -221,8 +228,8 @@ function checkContent(parts: Parts, sender: Sender, at: Millis, view: NodeView):
     claims: claims.value,
     content: content.value,
     node: sender.key,
-    message: digestText(messageDigest(parts.claims)),
-    envelope: digestText(envelope),
+    message: messageId(parts.claims),
+    envelope: digestText(leaf),
     session: sender.session,
     certificate: certificate.value,
   };
@@ -288,18 +295,21 @@ function checkHosting(
 }
 
 /** The content, if it is what the claims say. */
-function openBody(parts: Parts, claims: Claims, session: Session | undefined): Result<Uint8Array, Refusal> {
-  const { head, headBytes, body } = parts;
-  const opened = head.encrypted ? session?.decrypt(head.sequence, body, concat(headBytes, parts.claims)) : body;
+function openBody(
+  { head, body }: Parts,
+  { bytes: associated }: Covered,
+  claims: Claims,
+  session: Session | undefined,
+): Result<Uint8Array, Refusal> {
+  const opened = head.encrypted ? session?.decrypt(head.sequence, body, associated) : body;
   if (opened === undefined) return refuse('body.undecipherable', 'expected a body under the key of the session');
-  const content = opened.subarray(SALT_BYTES);
   if (opened.length !== SALT_BYTES + claims.body.length) {
     return refuse('body.wrong_length', `expected ${claims.body.length} bytes and a salt, found ${opened.length}`);
   }
-  if (digestText(bodyDigest(opened.subarray(0, SALT_BYTES), content)) !== claims.body.digest) {
+  if (bodyDigest(opened) !== claims.body.digest) {
     return refuse('body.wrong_digest', 'expected the body that was signed');
   }
-  return ok(content);
+  return ok(opened.subarray(SALT_BYTES));
 }
 
 /** Whether somebody awaits this answer, from that node and agent. A node may fail for an agent: it may have none such. */

@@ -14,7 +14,7 @@
 import { Buffer } from 'node:buffer';
 import type { KeyPair } from '../runtime/codec/ed25519.ts';
 import { assert } from '../runtime/core/assert.ts';
-import { concat, view } from '../runtime/core/bytes.ts';
+import { view } from '../runtime/core/bytes.ts';
 import { err, ok, type Refusal, type Result } from '../runtime/core/result.ts';
 import { type Batch, type Parts, signBatch, type Unsealed } from './frame.ts';
 import { decodeHead, HEAD_BYTES, VERSION } from './head.ts';
@@ -23,12 +23,27 @@ import { BODY_SECTION_BYTES_MAX, BUNDLE_BYTES_MAX, CLAIMS_BYTES_MAX, SEAL_BATCH_
 /** One signature over all of `batch`, in one message. The caller sees to it that it is not longer than BUNDLE_BYTES_MAX. */
 export function sealBundle(batch: readonly Unsealed[], pair: KeyPair): Uint8Array {
   const { signature } = signBatch(batch, pair);
-  const start = Buffer.alloc(8);
-  start.set(MAGIC);
-  start[4] = VERSION;
-  start.writeUInt16BE(batch.length, 6);
-  const bundle = concat(start, signature, ...batch.flatMap(itemOf));
-  assert(bundle.length <= BUNDLE_BYTES_MAX, 'sealBundle: at most BUNDLE_BYTES_MAX bytes');
+  const length = batch.reduce(
+    (sum, { claims, body }) => sum + ITEM_FIXED_BYTES + claims.length + body.length,
+    FIRST_AT,
+  );
+  assert(length <= BUNDLE_BYTES_MAX, 'sealBundle: at most BUNDLE_BYTES_MAX bytes');
+  const bundle = Buffer.allocUnsafe(length); // written from end to end
+  bundle.set(MAGIC, 0);
+  bundle[4] = VERSION;
+  bundle[5] = 0;
+  bundle.writeUInt16BE(batch.length, 6);
+  bundle.set(signature, 8);
+  let at = FIRST_AT;
+  for (const { head, claims, body } of batch) {
+    assert(head.length === HEAD_BYTES, 'sealBundle: a head');
+    bundle.set(head, at);
+    bundle.writeUInt32BE(claims.length, at + HEAD_BYTES);
+    bundle.writeUInt32BE(body.length, at + HEAD_BYTES + 4);
+    bundle.set(claims, at + ITEM_FIXED_BYTES);
+    bundle.set(body, at + ITEM_FIXED_BYTES + claims.length);
+    at += ITEM_FIXED_BYTES + claims.length + body.length;
+  }
   return bundle;
 }
 
@@ -71,13 +86,6 @@ export function splitBundle(bytes: Uint8Array): Result<Batch, Refusal> {
 const MAGIC = Buffer.from('IATB', 'latin1');
 const FIRST_AT = 72;
 const ITEM_FIXED_BYTES = HEAD_BYTES + 8;
-
-function itemOf({ head, claims, body }: Unsealed): readonly Uint8Array[] {
-  const lengths = Buffer.alloc(8);
-  lengths.writeUInt32BE(claims.length, 0);
-  lengths.writeUInt32BE(body.length, 4);
-  return [head, lengths, claims, body];
-}
 
 function readItem(buffer: Buffer, at: number): Result<{ readonly parts: Parts; readonly end: number }, Refusal> {
   const claimsAt = at + ITEM_FIXED_BYTES;

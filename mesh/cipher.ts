@@ -25,7 +25,8 @@ export function encrypt(
   const cipher = createCipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(message.associated, { plaintextLength: message.plaintext.length });
   const sealed = cipher.update(message.plaintext);
-  return concat(sealed, cipher.final(), cipher.getAuthTag());
+  cipher.final(); // of a stream cipher it gives no more bytes
+  return concat(sealed, cipher.getAuthTag());
 }
 
 /** The plaintext, or `undefined` when key, nonce, associated data or a single bit is not as it was. */
@@ -42,7 +43,8 @@ export function decrypt(
   decipher.setAuthTag(sealed.subarray(length));
   const plaintext = decipher.update(sealed.subarray(0, length));
   try {
-    return concat(plaintext, decipher.final());
+    decipher.final();
+    return plaintext;
   } catch (error) {
     if (error instanceof Error) return undefined; // the one thing that `final` can find wrong is the tag
     throw error;
@@ -52,7 +54,8 @@ export function decrypt(
 /** The counter as 96 bits, big-endian. */
 export function counterNonce(counter: number): Uint8Array {
   assert(Number.isSafeInteger(counter) && counter >= 0, 'counterNonce: a counter');
-  const nonce = Buffer.alloc(NONCE_BYTES);
+  const nonce = Buffer.allocUnsafe(NONCE_BYTES);
+  nonce.writeUInt32BE(0, 0);
   nonce.writeUInt32BE(Math.floor(counter / 2 ** 32), 4);
   nonce.writeUInt32BE(counter % 2 ** 32, 8);
   return nonce;

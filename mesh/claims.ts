@@ -4,7 +4,7 @@
  */
 import type { Cid } from '../runtime/codec/cid.ts';
 import type { Did } from '../runtime/codec/did.ts';
-import { type Digest, sha256 } from '../runtime/codec/digest.ts';
+import { type Digest, sha256, sha256Text } from '../runtime/codec/digest.ts';
 import { canonicalJson } from '../runtime/codec/json.ts';
 import type { DigestText, EventId } from '../runtime/codec/record.ts';
 import { assert } from '../runtime/core/assert.ts';
@@ -74,6 +74,11 @@ export function decodeClaims(bytes: Uint8Array): Result<Claims, Refusal> {
 /** What names a message for good: answers bind it, the log records it. */
 export function messageDigest(claims: Uint8Array): Digest {
   return sha256(claims);
+}
+
+/** The same as it is written. */
+export function messageId(claims: Uint8Array): DigestText {
+  return sha256Text(claims) as DigestText;
 }
 
 const COMMAND = /^(?=.{2,200}$)(?:\/[a-z0-9](?:[a-z0-9_-]{0,62})){1,8}$/;

@@ -7,8 +7,9 @@
  * (`jwt.ts`). Neither can begin with a domain of this table and a zero byte.
  */
 
-import { type Digest, sha256 } from '../runtime/codec/digest.ts';
+import { type Digest, sha256, sha256Text } from '../runtime/codec/digest.ts';
 import { type KeyPair, type PublicKey, sign, verify } from '../runtime/codec/ed25519.ts';
+import type { DigestText } from '../runtime/codec/record.ts';
 import { concat, utf8 } from '../runtime/core/bytes.ts';
 
 const DOMAINS = [
@@ -43,13 +44,22 @@ export function verifyIn(domain: Domain, key: PublicKey, bytes: Uint8Array, sign
   return verify(key, separated(domain, bytes), signature);
 }
 
+/** The digest as it is written. */
+export function hashTextIn(domain: HashDomain, ...parts: readonly Uint8Array[]): DigestText {
+  return sha256Text(separated(domain, ...parts)) as DigestText;
+}
+
 export function hashIn(domain: HashDomain, ...parts: readonly Uint8Array[]): Digest {
   return sha256(separated(domain, ...parts));
 }
 
 /** No domain holds a zero byte, so none is the beginning of another with its zero. */
-function separated(domain: string, ...parts: readonly Uint8Array[]): Uint8Array {
-  return concat(utf8(domain), ZERO, ...parts);
+function separated(domain: Domain | HashDomain, ...parts: readonly Uint8Array[]): Uint8Array {
+  const known = prefixes.get(domain);
+  const prefix = known ?? utf8(`${domain}\0`);
+  if (known === undefined) prefixes.set(domain, prefix);
+  return concat(prefix, ...parts);
 }
 
-const ZERO = Uint8Array.of(0);
+/** Bounded by the two types. */
+const prefixes = new Map<Domain | HashDomain, Uint8Array>();

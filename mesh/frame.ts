@@ -23,7 +23,7 @@ import { DIGEST_BYTES, type Digest } from '../runtime/codec/digest.ts';
 import type { KeyPair, PublicKey } from '../runtime/codec/ed25519.ts';
 import { hashLeaf, hashNode, inclusionProof } from '../runtime/codec/merkle.ts';
 import { assert } from '../runtime/core/assert.ts';
-import { concat, view } from '../runtime/core/bytes.ts';
+import { adjoin, concat, view } from '../runtime/core/bytes.ts';
 import { err, ok, type Refusal, type Result } from '../runtime/core/result.ts';
 import { signIn, verifyIn } from './domain.ts';
 import { decodeHead, HEAD_BYTES, type Head } from './head.ts';
@@ -36,6 +36,10 @@ export type Parts = {
   readonly claims: Uint8Array;
   readonly body: Uint8Array;
 };
+
+/** What the signature covers of an envelope, `head ‖ claims`, and its leaf: it stands in the tree that is signed, and names
+ *  this sealing. */
+export type Covered = { readonly bytes: Uint8Array; readonly leaf: Digest };
 
 export type Frame = Parts & { readonly proof: Proof };
 
@@ -80,16 +84,16 @@ export function signBatch(
   pair: KeyPair,
 ): { readonly signature: Uint8Array; readonly levels: readonly (readonly Digest[])[] } {
   assert(batch.length >= 1 && batch.length <= SEAL_BATCH_MAX, 'signBatch: 1 to SEAL_BATCH_MAX envelopes');
-  const levels = levelsOf(batch.map(({ head, claims }) => hashLeaf(concat(head, claims))));
+  const levels = levelsOf(batch.map(({ head, claims }) => hashLeaf(adjoin(head, claims))));
   const root = levels.at(-1)?.[0];
   assert(root !== undefined, 'signBatch: a root');
   return { signature: signIn('iatp-mesh/1/envelope', pair, signedBytes(batch.length, root)), levels };
 }
 
-/** Whether `key` signed this whole batch (F2). */
-export function verifyBatch({ items, signature }: Batch, key: PublicKey): boolean {
-  const root = levelsOf(items.map(leafOf)).at(-1)?.[0];
-  return root !== undefined && verifyIn('iatp-mesh/1/envelope', key, signedBytes(items.length, root), signature);
+/** Whether `key` signed this whole batch (F2). `covered` is of its items, in their order. */
+export function verifyBatch(covered: readonly Covered[], signature: Uint8Array, key: PublicKey): boolean {
+  const root = levelsOf(covered.map(({ leaf }) => leaf)).at(-1)?.[0];
+  return root !== undefined && verifyIn('iatp-mesh/1/envelope', key, signedBytes(covered.length, root), signature);
 }
 
 /** The parts of a frame, if its lengths agree (F1). The head has its own refusals; nothing else is looked at. */
@@ -133,9 +137,9 @@ export function splitFrame(frame: Uint8Array): Result<Frame, Refusal> {
 }
 
 /** Whether `key` signed the batch that this frame is part of (F2). */
-export function verifyFrame(frame: Frame, key: PublicKey): boolean {
+export function verifyFrame(frame: Frame, key: PublicKey, { leaf }: Covered = coveredOf(frame)): boolean {
   const { proof } = frame;
-  let hash = leafOf(frame);
+  let hash = leaf;
   let [node, last] = [proof.index, proof.size - 1];
   let step = 0;
   for (; last > 0; node >>= 1, last >>= 1) {
@@ -158,16 +162,11 @@ function joinFrame({ head, claims, body }: Unsealed, { index, size, signature, p
   return concat(head, fixed, signature, ...path, claims, body);
 }
 
-/** The leaf of an envelope: it stands in the tree that is signed, and names this sealing. Hashed once. */
-export function leafOf(parts: Parts): Digest {
-  const known = leaves.get(parts);
-  if (known !== undefined) return known;
-  const leaf = hashLeaf(concat(parts.headBytes, parts.claims));
-  leaves.set(parts, leaf);
-  return leaf;
+/** Of the very bytes that came (F2). Hashed here: whoever looks at an envelope more than once carries it along. */
+export function coveredOf({ headBytes, claims }: Parts): Covered {
+  const bytes = concat(headBytes, claims);
+  return { bytes, leaf: hashLeaf(bytes) };
 }
-
-const leaves = new WeakMap<Parts, Digest>();
 
 /** Every complete node of the tree, and at last the root, which may be of no complete one. */
 function levelsOf(leaves: readonly Digest[]): readonly (readonly Digest[])[] {

@@ -6,14 +6,14 @@ import type { Did } from '../runtime/codec/did.ts';
 import { formatDidKey } from '../runtime/codec/did-key.ts';
 import type { Digest } from '../runtime/codec/digest.ts';
 import type { KeyPair, PublicKey } from '../runtime/codec/ed25519.ts';
-import { digestText } from '../runtime/codec/record.ts';
+import type { DigestText } from '../runtime/codec/record.ts';
 import { assert } from '../runtime/core/assert.ts';
 import type { Millis } from '../runtime/core/brand.ts';
 import { concat } from '../runtime/core/bytes.ts';
 import type { Random } from '../runtime/core/random.ts';
 import { sealBundle } from './bundle.ts';
 import { type Claims, encodeClaims, messageDigest } from './claims.ts';
-import { hashIn } from './domain.ts';
+import { hashTextIn } from './domain.ts';
 import { SALT_BYTES, sealBatch, type Unsealed } from './frame.ts';
 import { type Epoch, encodeHead, isAnswer, type Kind, NO_EPOCH, NO_SESSION } from './head.ts';
 import { BODY_BYTES_MAX, DEADLINE_MS_MAX, FRESH_MS_MAX } from './limits.ts';
@@ -55,7 +55,7 @@ export function composeMessage(
     'composeMessage: answers and only they bind a request',
   );
   const salt = random.bytes(SALT_BYTES);
-  const digest = digestText(bodyDigest(salt, content));
+  const digest = bodyDigest(salt, content);
   // In the order of their names, where the caller keeps it: what is sorted is written natively.
   const { answer, ...said } = message.claims;
   const body = { digest, length: content.length, media };
@@ -87,9 +87,10 @@ export function sealMessagesAsBundle(
   );
 }
 
-/** What the claims say of a body. The salt keeps short or likely contents from being guessed by whoever holds the claims. */
-export function bodyDigest(salt: Uint8Array, content: Uint8Array): Digest {
-  return hashIn('iatp-mesh/1/body', salt, content);
+/** What the claims say of a body, given its parts: salt, content. The salt keeps short or likely contents from being guessed by
+ *  whoever holds the claims. */
+export function bodyDigest(...parts: readonly Uint8Array[]): DigestText {
+  return hashTextIn('iatp-mesh/1/body', ...parts);
 }
 
 /** The DID of a node is its key. */
@@ -115,8 +116,8 @@ function unsealed(message: Message, route: Route, node: SealingNode, at: Millis)
     issued: at,
     expires: Math.min(at + FRESH_MS_MAX, message.deadline) as Millis,
   });
-  const { claims } = message;
+  const covered = concat(head, message.claims);
   const plaintext = concat(message.salt, message.content);
-  const body = session?.isEncrypted ? session.encrypt(sequence, plaintext, concat(head, claims)) : plaintext;
-  return { head, claims, body };
+  const body = session?.isEncrypted ? session.encrypt(sequence, plaintext, covered) : plaintext;
+  return { head: covered.subarray(0, head.length), claims: covered.subarray(head.length), body };
 }

@@ -19,6 +19,11 @@ export function sha256(...parts: readonly Uint8Array[]): Digest {
   return Buffer.from(hash('sha256', bytes, 'latin1'), 'latin1') as Uint8Array as Digest;
 }
 
+/** What `formatDigest` writes of the digest of `bytes`, where nothing else is wanted of it: half of what both take. */
+export function sha256Text(bytes: Uint8Array): string {
+  return hash('sha256', bytes, 'base64url');
+}
+
 /** `bytes` as a digest: the same memory, not a copy. */
 export function parseDigest(bytes: Uint8Array): Result<Digest, Refusal> {
   if (bytes.length === DIGEST_BYTES) return ok(bytes as Digest);

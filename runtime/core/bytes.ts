@@ -25,8 +25,14 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat(parts);
 }
 
+/** The two as one: the same memory where the second begins at the end of the first, else a copy. */
+export function adjoin(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const areAdjacent = a.buffer === b.buffer && a.byteOffset + a.length === b.byteOffset;
+  return areAdjacent ? Buffer.from(a.buffer, a.byteOffset, a.length + b.length) : concat(a, b);
+}
+
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && view(a).equals(b);
+  return a.length === b.length && Buffer.compare(a, b) === 0;
 }
 
 /** The same memory as a Buffer, for Node's fast paths. */
