@@ -22,7 +22,7 @@ export function cidFromDigest(digest: Digest): Cid {
 
 /** Accepts exactly what `cidFromDigest` writes: no other version, codec, hash, base or letter case. */
 export function parseCid(text: string): Result<Cid, Refusal> {
-  if (CANONICAL.test(text)) return ok(text as Cid);
+  if (CID.test(text)) return ok(text as Cid);
   const digest = decode(text);
   return digest.ok ? ok(text as Cid) : digest;
 }
@@ -37,7 +37,7 @@ const PREFIX = Uint8Array.of(0x01, 0x55, 0x12, DIGEST_BYTES);
 const CID_LENGTH = 59;
 
 /** The same as text: the prefix ends two bits into the eighth character, and the last one has two bits to spare. */
-const CANONICAL = /^bafkrei[a-h][a-z2-7]{50}[aeimquy4]$/;
+export const CID = /^bafkrei[a-h][a-z2-7]{50}[aeimquy4]$/;
 
 function decode(text: string): Result<Digest, Refusal> {
   if (text.length !== CID_LENGTH) return malformed(`${CID_LENGTH} characters, found ${text.length}`);
