@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { utf8, view } from '../runtime/core/bytes.ts';
 import { seededRandom } from '../runtime/core/simulation.ts';
-import { agree, counterNonce, decrypt, deriveKey, encrypt, newEphemeral } from './cipher.ts';
+import { agree, cipherKey, counterNonce, decrypt, deriveKey, encrypt, newEphemeral } from './cipher.ts';
 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replace(/\s/g, ''), 'hex'));
 
 test('RFC 8439 section 2.8.2: ChaCha20-Poly1305', () => {
-  const key = hex('808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f');
+  const key = cipherKey(hex('808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f'));
   const nonce = hex('070000004041424344454647');
   const associated = hex('50515253c0c1c2c3c4c5c6c7');
   const plaintext = utf8(

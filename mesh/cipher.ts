@@ -4,7 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 // biome-ignore lint/style/noRestrictedImports: deterministic ciphers and key derivation; chance is still a parameter.
-import { createCipheriv, createDecipheriv, createHmac, scryptSync } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, type KeyObject, scryptSync } from 'node:crypto';
 import { x25519 } from '@noble/curves/ed25519.js';
 import { assert } from '../runtime/core/assert.ts';
 import { concat, view } from '../runtime/core/bytes.ts';
@@ -15,13 +15,21 @@ const NONCE_BYTES = 12;
 export const TAG_BYTES = 16;
 const ALGORITHM = 'chacha20-poly1305';
 
+/** A key as OpenSSL keeps it: whoever uses it more than once pays for its preparation once. */
+export type CipherKey = KeyObject;
+
+export function cipherKey(bytes: Uint8Array): CipherKey {
+  assert(bytes.length === CIPHER_KEY_BYTES, 'cipherKey: 32 bytes');
+  return createSecretKey(bytes);
+}
+
 /** The ciphertext and 16 bytes of tag. One nonce per key, ever. */
 export function encrypt(
-  key: Uint8Array,
+  key: CipherKey,
   nonce: Uint8Array,
   message: { readonly plaintext: Uint8Array; readonly associated: Uint8Array },
 ): Uint8Array {
-  assert(key.length === CIPHER_KEY_BYTES && nonce.length === NONCE_BYTES, 'encrypt: a key and a nonce');
+  assert(nonce.length === NONCE_BYTES, 'encrypt: a nonce');
   const cipher = createCipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(message.associated, { plaintextLength: message.plaintext.length });
   const sealed = cipher.update(message.plaintext);
@@ -31,7 +39,7 @@ export function encrypt(
 
 /** The plaintext, or `undefined` when key, nonce, associated data or a single bit is not as it was. */
 export function decrypt(
-  key: Uint8Array,
+  key: CipherKey,
   nonce: Uint8Array,
   message: { readonly sealed: Uint8Array; readonly associated: Uint8Array },
 ): Uint8Array | undefined {

@@ -21,7 +21,7 @@ import { fromBase64url, toBase64url, utf8 } from '../runtime/core/bytes.ts';
 import { CodedError, hasCode } from '../runtime/core/errors.ts';
 import type { Random } from '../runtime/core/random.ts';
 import { unwrap } from '../runtime/core/result.ts';
-import { counterNonce, decrypt, encrypt, stretch, TAG_BYTES } from './cipher.ts';
+import { cipherKey, counterNonce, decrypt, encrypt, stretch, TAG_BYTES } from './cipher.ts';
 import { bytes, didKey } from './fields.ts';
 import { writeNewFile } from './new-file.ts';
 import { type Of, object, oneOf, readStrict } from './strict-json.ts';
@@ -111,7 +111,7 @@ function sealedContent(
   const { key, purpose, pair, passphrase } = file;
   const salt = random.bytes(SALT_BYTES);
   const message = { plaintext: seedOf(pair), associated: associated(purpose, key) };
-  const sealed = encrypt(stretch(passphrase, salt), counterNonce(0), message);
+  const sealed = encrypt(cipherKey(stretch(passphrase, salt)), counterNonce(0), message);
   return { key, kdf: 'scrypt-17-8-1', purpose, salt: toBase64url(salt), sealed: toBase64url(sealed) };
 }
 
@@ -122,7 +122,7 @@ function unseal(
 ): Uint8Array {
   if (passphrase === undefined) throw new CodedError('key.locked', `expected a passphrase for ${path}`);
   const message = { sealed: decoded(file.sealed), associated: associated(file.purpose, file.key) };
-  const seed = decrypt(stretch(passphrase, decoded(file.salt)), counterNonce(0), message);
+  const seed = decrypt(cipherKey(stretch(passphrase, decoded(file.salt))), counterNonce(0), message);
   if (seed === undefined) throw new CodedError('key.wrong_passphrase', `expected the passphrase of ${path}`);
   return seed;
 }

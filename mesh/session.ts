@@ -12,7 +12,7 @@ import type { PublicKey } from '../runtime/codec/ed25519.ts';
 import { assert } from '../runtime/core/assert.ts';
 import type { Millis } from '../runtime/core/brand.ts';
 import { toBase64url } from '../runtime/core/bytes.ts';
-import { counterNonce, decrypt, encrypt } from './cipher.ts';
+import { type CipherKey, cipherKey, counterNonce, decrypt, encrypt } from './cipher.ts';
 import type { Epoch } from './head.ts';
 import { SESSION_MESSAGES_MAX } from './limits.ts';
 import { ReplayWindow } from './replay-window.ts';
@@ -38,7 +38,7 @@ export class Session {
   readonly expires: Millis;
   readonly stated: PeerStatement;
   readonly window = new ReplayWindow();
-  readonly #keys: SessionKeys | undefined;
+  readonly #keys: { readonly sending: CipherKey; readonly receiving: CipherKey } | undefined;
   #next = 0;
 
   constructor(session: {
@@ -58,7 +58,8 @@ export class Session {
     this.peerEpoch = session.peerEpoch;
     this.expires = session.expires;
     this.stated = session.stated;
-    this.#keys = session.keys;
+    const { keys } = session;
+    this.#keys = keys && { sending: cipherKey(keys.sending), receiving: cipherKey(keys.receiving) };
   }
 
   get isEncrypted(): boolean {
