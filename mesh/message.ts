@@ -42,7 +42,7 @@ export type SealingNode = { readonly pair: KeyPair; readonly epoch: Epoch };
 export function composeMessage(
   message: {
     readonly kind: Kind;
-    readonly claims: Omit<Claims, 'body'>;
+    readonly claims: Said;
     readonly media: string;
     readonly content: Uint8Array;
   },
@@ -56,11 +56,58 @@ export function composeMessage(
   );
   const salt = random.bytes(SALT_BYTES);
   const digest = bodyDigest(salt, content);
-  // In the order of their names, where the caller keeps it: what is sorted is written natively.
-  const { answer, ...said } = message.claims;
-  const body = { digest, length: content.length, media };
-  const claims = encodeClaims({ ...(answer === undefined ? {} : { answer }), body, ...said });
-  return { kind, claims, salt, content, deadline: message.claims.deadline, digest: messageDigest(claims) };
+  const claims = encodeClaims(claimsOf(message.claims, { digest, length: content.length, media }));
+  return new Composed({ kind, claims, salt, content, deadline: message.claims.deadline });
+}
+
+type Optional = 'answer' | 'budget' | 'cause' | 'certificate' | 'contract' | 'trace';
+
+/** Claims but for those about the body; what is `undefined` is not said. */
+export type Said = Omit<Claims, Optional | 'body'> & { readonly [K in Optional]?: Claims[K] | undefined };
+
+/** Member by member in the order of their names: what is sorted is written natively. */
+function claimsOf(said: Said, body: Claims['body']): Claims {
+  const claims: { -readonly [K in keyof Claims]?: Claims[K] } = {};
+  if (said.answer !== undefined) claims.answer = said.answer;
+  claims.body = body;
+  if (said.budget !== undefined) claims.budget = said.budget;
+  if (said.cause !== undefined) claims.cause = said.cause;
+  if (said.certificate !== undefined) claims.certificate = said.certificate;
+  claims.chain = said.chain;
+  claims.command = said.command;
+  if (said.contract !== undefined) claims.contract = said.contract;
+  claims.correlation = said.correlation;
+  claims.deadline = said.deadline;
+  claims.delegation = said.delegation;
+  claims.from = said.from;
+  claims.head = said.head;
+  claims.id = said.id;
+  claims.to = said.to;
+  if (said.trace !== undefined) claims.trace = said.trace;
+  return claims as Claims;
+}
+
+/** Its digest is made when it is asked for: nobody asks for that of an answer. */
+class Composed implements Message {
+  readonly kind: Kind;
+  readonly claims: Uint8Array;
+  readonly salt: Uint8Array;
+  readonly content: Uint8Array;
+  readonly deadline: Millis;
+  #digest: Digest | undefined;
+
+  constructor({ kind, claims, salt, content, deadline }: Omit<Message, 'digest'>) {
+    this.kind = kind;
+    this.claims = claims;
+    this.salt = salt;
+    this.content = content;
+    this.deadline = deadline;
+  }
+
+  get digest(): Digest {
+    this.#digest ??= messageDigest(this.claims);
+    return this.#digest;
+  }
 }
 
 /** One frame per message, all under one signature, fresh from `at` on. Sequence numbers are drawn in order. */

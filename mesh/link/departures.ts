@@ -29,7 +29,7 @@ import type { Claims } from '../claims.ts';
 import type { Delegation } from '../delegation/delegation.ts';
 import { DELEGATIONS_MEDIA, writeAllDelegations } from '../delegation/presentation.ts';
 import { DEADLINE_MS_MAX, FRESH_MS_MAX } from '../limits.ts';
-import { composeMessage, type Message, nodeDid, type SealingNode } from '../message.ts';
+import { composeMessage, type Message, nodeDid, type Said, type SealingNode } from '../message.ts';
 import { Pending } from '../pending.ts';
 import { PRESENTATION_MEDIA } from '../presentation.ts';
 import type { Transport } from '../transport.ts';
@@ -83,7 +83,7 @@ export type NodeWord = {
 };
 
 /** What differs between one message and another. */
-type Said = {
+type Words = {
   readonly [K in 'answer' | 'chain' | 'contract' | 'correlation' | 'delegation' | 'id']?: Claims[K] | undefined;
 } & {
   readonly cause?: Outgoing['cause'] | undefined;
@@ -121,16 +121,20 @@ export class Departures {
   /** Sends it until it is settled (O1). Rejects with the signal's reason when it aborts; it may then still happen. */
   send(outgoing: Outgoing, signal: AbortSignal): Promise<Outcome> {
     signal.throwIfAborted();
-    const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
-    const request = new Request(outgoing, this.#parts.clock.now(), resolve);
-    const onAbort = (): void => {
-      this.#end(request);
-      reject(signal.reason);
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (this.outbox.add(request)) this.#parts.ready();
-    else resolve({ type: 'busy', retryAfterMs: RESEND_MS_MIN });
-    return promise.finally(() => signal.removeEventListener('abort', onAbort));
+    return new Promise((resolve, reject) => {
+      const settle = (outcome: Outcome): void => {
+        signal.removeEventListener('abort', onAbort);
+        resolve(outcome);
+      };
+      const request = new Request(outgoing, this.#parts.clock.now(), settle);
+      const onAbort = (): void => {
+        this.#end(request);
+        reject(signal.reason);
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      if (this.outbox.add(request)) this.#parts.ready();
+      else settle({ type: 'busy', retryAfterMs: RESEND_MS_MIN });
+    });
   }
 
   /** Queues the answer to a request, under each digest under which it came. `by`: the agent; the node itself if absent. */
@@ -357,6 +361,7 @@ export class Departures {
   /** Chains, root first, that the peer has not certainly taken in (W3). */
   #unknown(request: Request, to: Did, peer: Peer): readonly Delegation[] {
     const chains = this.#parts.chains?.toShow(request.outgoing, to) ?? [];
+    if (chains.length === 0) return [];
     for (const { cid } of chains.flat()) request.shown.add(cid);
     return chains.filter((chain) => chain.some(({ cid }) => !peer.known.has(cid))).flat();
   }
@@ -420,17 +425,17 @@ export class Departures {
     return this.loans.lend(lent.peer, { digest: lent.digest, content }, outgoing.message, at);
   }
 
-  /** Claims of this node or of an agent of it, in the order of their names: that is written fastest. */
-  #claims(by: Shown | undefined, to: Did, deadline: Millis, said: Said): Omit<Claims, 'body'> {
+  /** Claims of this node or of an agent of it. */
+  #claims(by: Shown | undefined, to: Did, deadline: Millis, words: Words): Said {
     const { clock, random } = this.#parts;
-    const { answer, cause, chain = [], command, contract, correlation, delegation = [], id } = said;
+    const { answer, cause, chain = [], command, contract, correlation, delegation = [], id } = words;
     return {
-      ...(answer === undefined ? {} : { answer }),
-      ...(cause === undefined ? {} : { cause: { index: cause.index, leaf: cause.leaf } }),
-      ...(by === undefined ? {} : { certificate: by.certificate }),
+      answer,
+      cause: cause && { index: cause.index, leaf: cause.leaf },
+      certificate: by?.certificate,
       chain,
       command,
-      ...(contract === undefined ? {} : { contract }),
+      contract,
       correlation: correlation ?? newEventId(clock, random),
       deadline,
       delegation,
