@@ -65,12 +65,19 @@ function shapeOfObject(object: object, depth: number): 'sorted' | 'unsorted' | '
   return shape;
 }
 
-/** Only called on what `shapeOf` found to be data. */
+/** Only called on what `shapeOf` found to be data. Piece by piece: entries, maps and joins take twice the time. */
 function writeSorted(value: unknown): string {
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map(writeSorted).join(',')}]`;
-  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${writeSorted(member)}`).join(',')}}`;
+  let text = '';
+  if (Array.isArray(value)) {
+    for (const item of value) text += `${text === '' ? '[' : ','}${writeSorted(item)}`;
+    return text === '' ? '[]' : `${text}]`;
+  }
+  for (const key of Object.keys(value).sort()) {
+    const member = (value as { readonly [key: string]: unknown })[key];
+    text += `${text === '' ? '{' : ','}${JSON.stringify(key)}:${writeSorted(member)}`;
+  }
+  return text === '' ? '{}' : `${text}}`;
 }
 
 /** A class instance has behaviour (`toJSON`, getters) that would decide what is written; only plain data may. */
