@@ -111,7 +111,8 @@ export function checkCertificate(
 export function isSignedInForce({ signers }: Pick<Statement<unknown>, 'signers'>, subject: Subject): boolean {
   if (subject.type === 'key') return signers.has(subject.did);
   const { bytes } = currentKey(subject.identity);
-  return signers.values().some((signer) => equalBytes(signer.bytes, bytes));
+  for (const signer of signers.values()) if (equalBytes(signer.bytes, bytes)) return true;
+  return false;
 }
 
 /** Whether the withdrawal comes from who may withdraw (C3). */

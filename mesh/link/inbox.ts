@@ -62,7 +62,7 @@ function senderOf(did: Did, names: Names, at: Millis): Result<string, Refusal> {
 
 /** Requests under way here, by sender and id. */
 export class Inbox {
-  readonly #underWay = new Map<string, Set<DigestText>>();
+  readonly #underWay = new Map<string, DigestText[]>();
   readonly #byNode = new Map<Did | undefined, number>();
 
   get size(): number {
@@ -74,13 +74,13 @@ export class Inbox {
     const key = `${claims.from} ${claims.id}`;
     const known = this.#underWay.get(key);
     if (known !== undefined) {
-      if (known.size < WRITINGS_MAX) known.add(message);
+      if (known.length < WRITINGS_MAX && !known.includes(message)) known.push(message);
       return 'known';
     }
     const ofNode = this.#byNode.get(session?.peerDid) ?? 0;
     if (this.#underWay.size >= INBOX_MAX || ofNode >= INBOX_PER_NODE_MAX) return 'full';
     this.#byNode.set(session?.peerDid, ofNode + 1);
-    this.#underWay.set(key, new Set([message]));
+    this.#underWay.set(key, [message]);
     return 'new';
   }
 
@@ -93,7 +93,7 @@ export class Inbox {
     const left = (this.#byNode.get(session?.peerDid) ?? 1) - 1;
     if (left === 0) this.#byNode.delete(session?.peerDid);
     else this.#byNode.set(session?.peerDid, left);
-    return [...known];
+    return known;
   }
 }
 

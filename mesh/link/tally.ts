@@ -22,8 +22,10 @@ export class Buckets<K> {
     const answer = admitAt(this.#arrivals.get(key) ?? 0, this.#rate, at);
     if (!answer.isAllowed) return false;
     this.#arrivals.delete(key);
-    const [oldest] = this.#arrivals.keys();
-    if (this.#arrivals.size >= PEERS_MAX && oldest !== undefined) this.#arrivals.delete(oldest);
+    if (this.#arrivals.size >= PEERS_MAX) {
+      const [oldest] = this.#arrivals.keys();
+      if (oldest !== undefined) this.#arrivals.delete(oldest);
+    }
     this.#arrivals.set(key, answer.next);
     return true;
   }

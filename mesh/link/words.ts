@@ -7,6 +7,11 @@
 const WORD = /^[A-Za-z][A-Za-z0-9]{0,59}$/;
 const SPELLED = /^(?:0-)?[a-z][a-z0-9]*(?:-[a-z][a-z0-9]*)*$/;
 const SEGMENT_MAX = 63;
+const REMEMBERED_MAX = 1_024;
+/** As long as a command may be. */
+const TEXT_MAX = 200;
+
+type Command = { readonly contract: string; readonly name: string };
 
 /** The command for a message of a contract; nothing, if the name has none (too many upper-case letters). */
 export function commandOf(contract: string, name: string): string | undefined {
@@ -15,17 +20,32 @@ export function commandOf(contract: string, name: string): string | undefined {
 }
 
 /** A message's name as one lower-case segment, as cards and commands write it. */
-export function spell(name: string): string | undefined {
+export const spell = remembering((name: string): string | undefined => {
   if (!WORD.test(name)) return undefined;
   const hyphened = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   const spelled = hyphened.startsWith('-') ? `0${hyphened}` : hyphened;
   return spelled.length <= SEGMENT_MAX ? spelled : undefined;
-}
+});
 
 /** The contract and the message that a command names, if it is the one spelling of them. */
-export function readCommand(command: string): { readonly contract: string; readonly name: string } | undefined {
+export const readCommand = remembering((command: string): Command | undefined => {
   const [, contract, word, ...more] = command.split('/');
   if (contract === undefined || word === undefined || more.length > 0 || !SPELLED.test(word)) return undefined;
   const name = word.replace(/^0/, '').replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
   return spell(name) === word ? { contract, name } : undefined;
+});
+
+/** The same few words come with every message: the answers for the last REMEMBERED_MAX are kept. */
+function remembering<T>(read: (text: string) => T): (text: string) => T {
+  const known = new Map<string, T>();
+  return (text) => {
+    const found = known.get(text);
+    if (found !== undefined) return found;
+    const answer = read(text);
+    if (answer === undefined || text.length > TEXT_MAX) return answer;
+    known.set(text, answer);
+    const [oldest] = known.keys();
+    if (known.size > REMEMBERED_MAX && oldest !== undefined) known.delete(oldest);
+    return answer;
+  };
 }
