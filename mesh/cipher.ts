@@ -31,7 +31,7 @@ export function encrypt(
 ): Uint8Array {
   assert(nonce.length === NONCE_BYTES, 'encrypt: a nonce');
   const cipher = createCipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES });
-  cipher.setAAD(message.associated, { plaintextLength: message.plaintext.length });
+  cipher.setAAD(message.associated);
   const sealed = cipher.update(message.plaintext);
   cipher.final(); // of a stream cipher it gives no more bytes
   return concat(sealed, cipher.getAuthTag());
@@ -47,7 +47,7 @@ export function decrypt(
   if (sealed.length < TAG_BYTES) return undefined;
   const length = sealed.length - TAG_BYTES;
   const decipher = createDecipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES });
-  decipher.setAAD(associated, { plaintextLength: length });
+  decipher.setAAD(associated);
   decipher.setAuthTag(sealed.subarray(length));
   const plaintext = decipher.update(sealed.subarray(0, length));
   try {
