@@ -27,6 +27,7 @@ import { type RawTables, type Row, TABLES } from './raw-tables.ts';
 import { RecordOrder, type StreamEnd } from './record-order.ts';
 import type { Head, StoredTile } from './store.ts';
 import { Tiling } from './tiling.ts';
+import { unbundle } from './unbundle.ts';
 
 export type EpochParts = {
   readonly tables: RawTables;
@@ -70,6 +71,7 @@ class EpochCheck {
   readonly #blobs = new Map<string, { readonly index: number; readonly length: number }>();
   #window = new IndexWindow(0);
   #head: Head | undefined;
+  #format: 1 | 2 = 2;
   /** The index that the next record must have. */
   #next = 0;
   /** False once a record is missing (V2). */
@@ -133,9 +135,10 @@ class EpochCheck {
     for (const { key, value } of this.#tables.rows('meta')) {
       const name = key.toString('latin1');
       if (name === 'head') this.#head = layout.parseHead(value);
+      if (name === 'format') this.#format = layout.parseFormat(value)?.format ?? 2;
       const isGood =
         (name === 'head' && this.#head !== undefined && equalBytes(layout.headValue(this.#head), value)) ||
-        (name === 'format' && equalBytes(layout.formatValue(this.#parts.origin), value)) ||
+        (name === 'format' && equalBytes(layout.formatValue(this.#parts.origin, this.#format), value)) ||
         (name === 'writer' && layout.parseWriter(value) !== undefined);
       if (!isGood)
         this.#findings.add('log.bad_layout', `meta ${JSON.stringify(name)}`, 'expected format, head or writer');
@@ -215,7 +218,8 @@ class EpochCheck {
 
   /** `size`: of the log, if that is known by now. */
   #closeWindow(size = Number.POSITIVE_INFINITY): void {
-    const [{ streams }, indexed, end] = [this.#order, indexedIn(this.#next), indexedIn(size)];
+    const inTables = this.#format === 1 ? (of: number) => of : indexedIn;
+    const [{ streams }, indexed, end] = [this.#order, inTables(this.#next), inTables(size)];
     this.#window.compare({ tables: this.#tables, findings: this.#findings, streams, indexed, end });
     this.#window = new IndexWindow(this.#next);
   }
@@ -384,17 +388,4 @@ function subtreesOf(size: number): readonly { readonly index: number; readonly e
     ranges.push({ index, end: index + 2 ** Math.floor(Math.log2(size - index)) });
   }
   return ranges;
-}
-
-/** The records of a run, as far as their lengths lead, and why they lead no further. */
-function unbundle(bytes: Buffer): { readonly records: readonly Buffer[]; readonly fault?: string } {
-  const records: Buffer[] = [];
-  for (let offset = 0; offset < bytes.length; ) {
-    const start = offset + 2;
-    const end = start > bytes.length ? Number.POSITIVE_INFINITY : start + bytes.readUInt16BE(offset);
-    if (end > bytes.length) return { records, fault: `expected a whole record, found ${bytes.length - offset} bytes` };
-    records.push(bytes.subarray(start, end));
-    offset = end;
-  }
-  return records.length > 0 ? { records } : { records, fault: 'expected a run of records, found an empty value' };
 }

@@ -119,9 +119,9 @@ async function originOf(folder: string, findings: Findings): Promise<Origin | un
   if (tables === undefined) return undefined;
   await using _ = tables;
   return findings.guard('meta "format"', () => {
-    const origin = parseFormat(tables.get('meta', view(utf8('format'))) ?? new Uint8Array(0));
-    if (origin === undefined) throw new CodedError('log.damaged', 'expected a log of format 2');
-    return origin;
+    const known = parseFormat(tables.get('meta', view(utf8('format'))) ?? new Uint8Array(0));
+    if (known === undefined) throw new CodedError('log.damaged', 'expected a log of format 1 or 2');
+    return known.origin;
   });
 }
 

@@ -78,14 +78,19 @@ describe('values', () => {
 
   test('of heads, formats and pens are read as they were written', () => {
     expect(layout.parseHead(layout.headValue(head))).toEqual(head);
-    expect(layout.parseFormat(layout.formatValue(origin))).toBe(origin);
+    expect(layout.parseFormat(layout.formatValue(origin))).toEqual({ format: 2, origin });
+    expect(layout.parseFormat(layout.formatValue(origin, 1))).toEqual({ format: 1, origin });
     expect(layout.parseWriter(layout.writerValue(writer))).toEqual(writer);
   });
 
   test.each([
     ['', '{}', 'null', '[]', '{"size":-1,"wallMs":0,"counter":0,"frontier":[]}', '{"size":1.5}'],
     ['{"size":1,"wallMs":0,"counter":0,"frontier":["x"]}', '{"size":1,"wallMs":0,"counter":0}', '{"format":2}'],
-    ['{"format":1,"origin":"example/a/log/0"}', '{"format":2,"origin":"none"}'],
+    [
+      '{"format":3,"origin":"example/a/log/0"}',
+      '{"format":"2","origin":"example/a/log/0"}',
+      '{"format":2,"origin":"none"}',
+    ],
     ['{"pid":1}', '{"pid":"1","nonce":"x"}', '\u0000', '{"size":'],
   ])('that nobody wrote are refused, never thrown on: %s', (...texts) => {
     for (const text of texts) {

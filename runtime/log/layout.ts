@@ -119,14 +119,16 @@ export function parseHead(value: Uint8Array): Head | undefined {
 }
 
 /** What the file is: written once, when the log is made. */
-export function formatValue(origin: Origin): Buffer {
-  return Buffer.from(JSON.stringify({ format: 2, origin }));
+export function formatValue(origin: Origin, format: 1 | 2 = 2): Buffer {
+  return Buffer.from(JSON.stringify({ format, origin }));
 }
 
-export function parseFormat(value: Uint8Array): Origin | undefined {
+/** Format 1 was the same but for the tables `ids` and `streams` (`upgrade.ts`). */
+export function parseFormat(value: Uint8Array): { readonly format: 1 | 2; readonly origin: Origin } | undefined {
   const parsed = parseJson(value) as { readonly format?: unknown; readonly origin?: unknown } | undefined;
   const origin = typeof parsed?.origin === 'string' ? parseOrigin(parsed.origin) : undefined;
-  return parsed?.format === 2 && origin?.ok === true ? origin.value : undefined;
+  const format = parsed?.format;
+  return (format === 1 || format === 2) && origin?.ok === true ? { format, origin: origin.value } : undefined;
 }
 
 /** Who writes: the nonce is new at every opening, the identity tells whether that process is still alive. */

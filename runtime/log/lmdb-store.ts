@@ -31,6 +31,7 @@ import { DamageError } from './recover.ts';
 import { hasRoom } from './reserve.ts';
 import { fullError, stopError } from './stop-error.ts';
 import type { Batch, Head, LogStore, StreamRun } from './store.ts';
+import { entriesBeyond } from './upgrade.ts';
 
 export type LmdbAccess = { readonly mode: 'read' } | WriteAccess;
 
@@ -86,7 +87,8 @@ export class LmdbStore implements LogStore {
     await env.close();
   }
 
-  /** @throws `log.not_found` · `log.damaged` · `log.locked` another process writes, or may */
+  /** @throws `log.not_found` · `log.damaged` · `log.old_format` to be read, it has to be opened for writing first · `log.locked`
+   *  another process writes, or may */
   static open(directory: string, access: LmdbAccess): LmdbStore {
     if (!existsSync(join(directory, 'data.mdb')))
       throw new CodedError('log.not_found', `expected a log in ${directory}, found none`);
@@ -108,11 +110,13 @@ export class LmdbStore implements LogStore {
     try {
       this.#tables = openTables(this.#env);
       const format = this.#tables.meta.get(KEY.format);
-      const origin = format && layout.parseFormat(format);
-      if (origin === undefined) throw new DamageError('format', 'expected a log of format 2');
-      this.origin = origin;
+      const known = format && layout.parseFormat(format);
+      if (known === undefined) throw new DamageError('format', 'expected a log of format 1 or 2');
+      if (known.format === 1 && this.isReadOnly) throw oldFormat();
+      this.origin = known.origin;
       this.#pen = access.mode === 'write' ? this.#takePen(access) : { nonce: '', value: new Uint8Array(0) };
       this.#entries = new Entries(this.#tables.entries, this.head().size);
+      if (known.format === 1) this.#upgrade();
       const source = { size: () => this.head().size, records: this.records.bind(this) };
       this.#index = new EventIndex(this.#tables, source, this.isReadOnly);
       if (this.isReadOnly) readers.set(this.#directory, (readers.get(this.#directory) ?? 0) + 1);
@@ -258,6 +262,14 @@ export class LmdbStore implements LogStore {
     return held !== undefined && equalBytes(held, this.#pen.value);
   }
 
+  #upgrade(): void {
+    const takeOut = entriesBeyond(this.#tables, this.head().size, this.records.bind(this));
+    this.#inTransaction(() => {
+      takeOut();
+      this.#tables.meta.putSync(KEY.format, layout.formatValue(this.origin));
+    });
+  }
+
   #mustBeFree(access: WriteAccess): void {
     const held = this.#tables.meta.get(KEY.writer);
     if (held === undefined || access.takeover === true) return;
@@ -310,6 +322,14 @@ export class LmdbStore implements LogStore {
   #snapshotPath(name: string): string {
     return join(this.#directory, 'snapshots', `${formatDigest(sha256(utf8(name)))}.snapshot`);
   }
+}
+
+function oldFormat(): CodedError {
+  const message = 'expected a log of format 2, found one of format 1';
+  return new CodedError(
+    'log.old_format',
+    `${message}: start its node once, or append an event, and it is one of format 2`,
+  );
 }
 
 function mustBeUnread(directory: string): void {
