@@ -41,6 +41,50 @@ describe('canonical JSON', () => {
     expect(result.ok ? '' : result.error.message).toContain(path);
   });
 
+  test.each([
+    ['a text of the look of an escape', '\\ud800'],
+    ['the same after a backslash', '\\\\ud800'],
+    ['a pair', '\ud83d\ude00'],
+    ['a pair after a backslash', '\\\ud83d\ude00'],
+    ['an escape of another character', '\u0000ud800'],
+  ])('writes %s', (_, text) => {
+    for (const value of [text, [text], { [text]: 1 }, { b: text, a: 1 }])
+      expect(JSON.parse(textOf(value))).toEqual(value);
+  });
+
+  test('refuses lone surrogates, wherever they stand, and nothing else for its letters', () => {
+    const piece = fc.constantFrom('\ud800', '\udc00', '\ud83d\ude00', '\\', 'ud', 'ud8', '"', 'a');
+    const text = fc.array(piece, { maxLength: 5 }).map((pieces) => pieces.join(''));
+    const value = fc.letrec<{ value: unknown }>((tie) => ({
+      value: fc.oneof({ maxDepth: 3 }, text, fc.array(tie('value')), fc.dictionary(text, tie('value'))),
+    })).value;
+    const isWellFormed = (found: unknown): boolean =>
+      typeof found === 'string'
+        ? found.isWellFormed()
+        : Object.entries(found as object).every(([key, member]) => key.isWellFormed() && isWellFormed(member));
+
+    fc.assert(
+      fc.property(value, (found) => {
+        const written = canonicalJson(found);
+
+        expect(written.ok).toBe(isWellFormed(found));
+        expect(written.ok && JSON.parse(written.value)).toEqual(written.ok && found);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('what somebody has put on the prototype of all objects is not written', () => {
+    const everybody = Object.prototype as { put?: unknown };
+    try {
+      everybody.put = 'here';
+
+      expect(textOf({ a: 1, z: { b: 2 } })).toBe('{"a":1,"z":{"b":2}}');
+    } finally {
+      delete everybody.put;
+    }
+  });
+
   test('refuses a list with holes', () => {
     const list = [1, 2, 3];
     delete list[1];
