@@ -148,10 +148,8 @@ export class Departures {
     const at = this.#parts.clock.now();
     const deadline = Math.min(claims.deadline, at + FRESH_MS_MAX) as Millis;
     const lent = isLarge(content) ? digestOfBody(content) : undefined;
-    const said =
-      lent === undefined
-        ? { media: JSON_MEDIA, content }
-        : { media: REFERENCE_MEDIA, content: writeReference(content) };
+    const media = lent === undefined ? JSON_MEDIA : REFERENCE_MEDIA;
+    const said = lent === undefined ? content : writeReference(content);
     for (const request of digests) {
       if (at > deadline || this.#replies.length >= ANSWERS_MAX) return;
       // Whoever gets no answer asks again, and there may be room then.
@@ -159,7 +157,7 @@ export class Departures {
       const bound = code === undefined ? { request } : { code, request };
       const { command, correlation } = claims;
       const written = this.#claims(by, claims.from, deadline, { answer: bound, command, correlation });
-      const message = composeMessage({ kind, claims: written, ...said }, this.#parts.random);
+      const message = composeMessage({ kind, claims: written, media, content: said }, this.#parts.random);
       this.#replies.push({ peer, message, by });
     }
     this.#parts.ready();
@@ -405,11 +403,11 @@ export class Departures {
     const contract = place.contract.digest;
     const said = { cause, chain, command, contract, correlation, delegation, id };
     const claims = this.#claims(by, place.agent, deadline, said);
-    const body = isLarge(content.value)
-      ? { media: REFERENCE_MEDIA, content: writeReference(content.value) }
-      : { media: JSON_MEDIA, content: content.value };
-    if (isLarge(content.value)) request.lent = { digest: digestOfBody(content.value), peer: place.node };
-    const message = composeMessage({ kind: outgoing.kind, claims, ...body }, this.#parts.random);
+    const mustLend = isLarge(content.value);
+    const media = mustLend ? REFERENCE_MEDIA : JSON_MEDIA;
+    const body = mustLend ? writeReference(content.value) : content.value;
+    if (mustLend) request.lent = { digest: digestOfBody(content.value), peer: place.node };
+    const message = composeMessage({ kind: outgoing.kind, claims, media, content: body }, this.#parts.random);
     const digest = digestText(message.digest);
     this.pending.await(digest, { node: place.key, asked: place.agent, asker: by.did, deadline });
     request.digests.push(digest);

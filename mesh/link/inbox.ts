@@ -35,7 +35,7 @@ export function incomingOf(admitted: Admitted, names: Names, at: Millis): Result
   const body = readBody(admitted.content);
   if (!body.ok) return body;
   const { cause } = claims;
-  return ok({
+  const incoming: { -readonly [K in keyof Incoming]: Incoming[K] } = {
     message: claims.id,
     kind: head.kind,
     from: { agent: from.value, did: claims.from },
@@ -45,10 +45,11 @@ export function incomingOf(admitted: Admitted, names: Names, at: Millis): Result
     chain,
     deadline: claims.deadline,
     correlation: claims.correlation,
-    ...(cause === undefined ? {} : { cause: { origin: claims.head.origin, ...cause } }),
     envelope,
     delegation: claims.delegation,
-  });
+  };
+  if (cause !== undefined) incoming.cause = { origin: claims.head.origin, index: cause.index, leaf: cause.leaf };
+  return ok(incoming);
 }
 
 /** X1. */
