@@ -128,7 +128,7 @@ export const LOAN_BYTES_PER_NODE_MAX = 32 * 1024 * 1024;
 export const LOAN_MS = 60_000;
 
 /** Envelopes that are taken before the event loop gets its turn: those of a bundle of 256 would hold it for tens of milliseconds. */
-export const ENVELOPES_PER_TURN = 32;
+export const ENVELOPES_PER_TURN = 16;
 
 /** How long somebody is told to stay away for whom there is no room. */
 export const BUSY_MS = 1_000;
