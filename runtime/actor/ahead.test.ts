@@ -125,3 +125,34 @@ test('the outcome of an act is on record before the end of the turn that was tol
   const types = [...log.read()].map(({ type }) => type).slice(-4);
   expect(types).toEqual(['message.accepted', 'action.decided', 'action.settled', 'turn.committed']);
 });
+
+test('a disk that fails under an outcome ends the node, though its turn waits for something else (N8)', async () => {
+  const world = new MemoryWorld(seededRandom(1));
+  const clock = new ManualClock();
+  const { log, store } = await world.open(clock);
+  const pressed = Promise.withResolvers<string>();
+  const implementation = implement(Worker, {
+    state: () => ({}),
+    evolve: {},
+    on: {
+      work: async (_, ctx) => (await Promise.all([ctx.must.press('now'), ctx.must.press('never')])).join(),
+      note: () => undefined,
+    },
+  });
+  const agents = AgentNode.open({
+    ...{ log, clock, contracts: [Worker], random: seededRandom(2), hosts: inlineHosts([implementation]) },
+    tools: [provide(press, (what) => (what === 'now' ? pressed.promise : new Promise(() => undefined)))],
+    gates: { policy: allowList({ '*': ['*'] }) },
+  });
+  await agents.spawn(Worker, 'worker');
+  await agents.tell(worker).work({ how: 'use' });
+  const rest = async (): Promise<void> => {
+    for (let n = 0; n < 60; n++) await endOfTick();
+  };
+  await rest();
+  store.faultOf = () => 'lost';
+
+  pressed.resolve('pressed');
+
+  expect(await agents.ended).toMatchObject({ code: 'log.stopped' });
+});

@@ -112,7 +112,9 @@ export class NodeEffects implements Effects {
       doubt === undefined
         ? await kernel.perform(action, turn.signal)
         : await kernel.resolve(action, doubt, turn.signal);
-    if (outcome.event !== undefined) turn.recorded(told);
+    if (outcome.event === undefined) return outcome;
+    turn.recorded(told);
+    this.#shell.background.track(this.#shell.records.flushed()); // N8: nobody else may be waiting for it
     return outcome;
   }
 
