@@ -71,7 +71,7 @@ export function officeOver(
   const executor = { run: async () => ({ type: 'ok', value: null }) as const };
   const kernel = new Kernel({ log, clock, random, gates, epochs, executorOf: () => executor });
   let acts = 0;
-  const act = (target: string, input: JsonValue = {}, agent = 'clerk') => {
+  const act = async (target: string, input: JsonValue = {}, agent = 'clerk') => {
     const stream = unwrap(parseStreamId(`agent/${agent}`), 'a stream');
     const action: Action = {
       key: `turn-${Math.floor(acts / 2)}/${acts++ % 2}`,
@@ -85,7 +85,9 @@ export function officeOver(
       input,
       withinMs: 1_000,
     };
-    return kernel.perform(action, new AbortController().signal);
+    const outcome = await kernel.perform(action, new AbortController().signal);
+    await log.flushed();
+    return outcome;
   };
   return { ...governance, log, act };
 }
