@@ -33,7 +33,8 @@ import { fullError, stopError } from './stop-error.ts';
 import type { Batch, Head, LogStore, StreamRun } from './store.ts';
 import { entriesBeyond } from './upgrade.ts';
 
-export type LmdbAccess = { readonly mode: 'read' } | WriteAccess;
+/** `isForPen`: only who holds the pen is asked for, which is written alike in every format. */
+export type LmdbAccess = { readonly mode: 'read'; readonly isForPen?: true } | WriteAccess;
 
 export type WriteAccess = {
   readonly mode: 'write';
@@ -98,7 +99,7 @@ export class LmdbStore implements LogStore {
   /** Writes nothing, not even the pen: for who must know before there is room to write.
    *  @throws as `open` */
   static async mustBeFree(directory: string, access: WriteAccess): Promise<void> {
-    await using reader = LmdbStore.open(directory, { mode: 'read' });
+    await using reader = LmdbStore.open(directory, { mode: 'read', isForPen: true });
     reader.#mustBeFree(access);
   }
 
@@ -112,11 +113,11 @@ export class LmdbStore implements LogStore {
       const format = this.#tables.meta.get(KEY.format);
       const known = format && layout.parseFormat(format);
       if (known === undefined) throw new DamageError('format', 'expected a log of format 1 or 2');
-      if (known.format === 1 && this.isReadOnly) throw oldFormat();
+      if (known.format === 1 && access.mode === 'read' && access.isForPen !== true) throw oldFormat();
       this.origin = known.origin;
       this.#pen = access.mode === 'write' ? this.#takePen(access) : { nonce: '', value: new Uint8Array(0) };
       this.#entries = new Entries(this.#tables.entries, this.head().size);
-      if (known.format === 1) this.#upgrade();
+      if (known.format === 1 && !this.isReadOnly) this.#upgrade();
       const source = { size: () => this.head().size, records: this.records.bind(this) };
       this.#index = new EventIndex(this.#tables, source, this.isReadOnly);
       if (this.isReadOnly) readers.set(this.#directory, (readers.get(this.#directory) ?? 0) + 1);

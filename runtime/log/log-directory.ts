@@ -151,7 +151,8 @@ export async function openReader(directory: string, clock: Clock): Promise<Event
 /** The process that writes the log, or that ended without closing it: whoever acts on it asks `liveness` first. `undefined`
  *  for a log that was closed. @throws `log.not_found` · `log.damaged` */
 export async function writerOf(directory: string): Promise<ProcessIdentity | undefined> {
-  await using store = LmdbStore.open(join(directory, `epoch-${await currentEpoch(directory)}`), { mode: 'read' });
+  const folder = join(directory, `epoch-${await currentEpoch(directory)}`);
+  await using store = LmdbStore.open(folder, { mode: 'read', isForPen: true });
   return store.writer;
 }
 

@@ -6,7 +6,7 @@ import { editTables, fill, rowsOf, type TestDirectory, testDirectory } from './d
 import { event, write } from './event.fixture.ts';
 import { verifyLog } from './fsck.ts';
 import { formatValue, idKey, parseRun, runKey, runValue, u64 } from './layout.ts';
-import { openReader } from './log-directory.ts';
+import { openReader, writerOf } from './log-directory.ts';
 import { soundEventsOf } from './sound-events.fixture.ts';
 import type { StreamRun } from './store.ts';
 
@@ -48,6 +48,7 @@ test.each([0, 1, 200, 256, 300, 700])('a log of %i events is brought up to date 
 
   const before = await verifyLog(at.directory, { anchors: at.anchors });
   await expect(openReader(at.directory, at.ports.clock)).rejects.toMatchObject({ code: 'log.old_format' });
+  expect(await writerOf(at.directory)).toBeUndefined();
   {
     await using log = await at.open();
     expect(soundEventsOf(log)).toHaveLength(size);
