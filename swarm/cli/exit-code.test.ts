@@ -7,6 +7,7 @@ describe('the exit code of an error', () => {
     ['usage.invalid', 2],
     ['input.malformed', 2],
     ['log.id_reused', 2],
+    ['log.old_format', 2],
     ['note.malformed_key', 2],
     ['key.small_order', 2],
     ['log.not_found', 3],

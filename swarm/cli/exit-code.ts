@@ -24,6 +24,7 @@ const BY_CODE: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['json.not_data', 2],
   ['log.exists', 2],
   ['log.id_reused', 2],
+  ['log.old_format', 2],
   ['log.origin_taken', 2],
   ['log.too_large', 2],
   ['checkpoint.not_found', 3],

@@ -3,9 +3,12 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseRealm } from '../../../mesh/subject.ts';
+import type { Origin } from '../../../runtime/codec/checkpoint.ts';
 import type { Millis } from '../../../runtime/core/brand.ts';
 import { unwrap } from '../../../runtime/core/result.ts';
 import { systemClock, systemRandom } from '../../../runtime/core/system.ts';
+import { editTables } from '../../../runtime/log/directory.fixture.ts';
+import { formatValue } from '../../../runtime/log/layout.ts';
 import { findBroker } from '../../broker/find-broker.ts';
 import { spawnBroker } from '../../broker/spawn-broker.ts';
 import { provisionRealm } from '../../realm/realm-folder.ts';
@@ -48,6 +51,26 @@ describe('doctor', () => {
     expect(checks.get('log tail')).toMatchObject({ status: 'ok', found: expect.stringContaining('3 events') });
     expect(checks.get('log anchor')).toMatchObject({ status: 'ok' });
     expect(checks.get('keys')).toMatchObject({ status: 'ok', found: expect.stringContaining('did:key:') });
+  });
+
+  test('warns of a log of an earlier version, which readers refuse and the next start brings up to date', async () => {
+    using at = desk();
+    await withLog(at, 3);
+    const { origin } = JSON.parse(at.run(['log', 'stats', 'log', '--json']).stdout) as { readonly origin: Origin };
+    await editTables(join(at.path, 'log/epoch-0'), ({ meta }) => {
+      meta.putSync(Buffer.from('format'), formatValue(origin, 1));
+    });
+
+    const ran = at.run(['doctor', '--log', 'log', '--json']);
+    expect(checksOf(ran).get('log tail')).toMatchObject({
+      status: 'warn',
+      found: expect.stringContaining('log.old_format'),
+    });
+    expect(ran.status).toBe(0);
+    expectError(at.run(['log', 'show', 'log']), 2, 'log.old_format');
+
+    expect(at.run(['log', 'append', 'log', '--reserve', '0'], { input: lines(1) }).status).toBe(0);
+    expect(checksOf(at.run(['doctor', '--log', 'log', '--json'])).get('log tail')).toMatchObject({ status: 'ok' });
   });
 
   test.each<[string, string, string, (at: Desk) => void]>([
