@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CRITERIA, judge, RULES, type Rule, SEVERITIES } from './judge.ts';
-import type { LockedPackage } from './lock-file.ts';
+import { locked } from './locked.fixture.ts';
 import type { PackageFacts, VersionFacts } from './package-document.ts';
 
 const one = `sha512-${'A'.repeat(86)}==`;
@@ -29,22 +29,10 @@ const facts: PackageFacts = {
   maintainers: 3,
   isUnpublished: false,
 };
-const locked: LockedPackage = {
-  name: 'a',
-  version: '1.2.3',
-  path: 'node_modules/a',
-  alias: null,
-  integrity: one,
-  resolved: null,
-  licence: 'MIT',
-  isDev: false,
-  isOptional: false,
-  isBundled: false,
-  hasInstallScript: false,
-};
+const entry = locked({ name: 'a', version: '1.2.3' });
 
 type Case = {
-  readonly locked?: Partial<LockedPackage>;
+  readonly locked?: Partial<ReturnType<typeof locked>>;
   readonly published?: Partial<VersionFacts>;
   readonly latest?: Partial<VersionFacts>;
   readonly facts?: Partial<PackageFacts>;
@@ -53,7 +41,7 @@ type Case = {
 function rulesOf(given: Case): readonly Rule[] {
   const published = { ...version, ...given.published };
   const latest = { ...published, ...given.latest };
-  return judge({ ...locked, ...given.locked }, { ...facts, latest, versions: [published], ...given.facts }, at).map(
+  return judge({ ...entry, ...given.locked }, { ...facts, latest, versions: [published], ...given.facts }, at).map(
     ({ rule }) => rule,
   );
 }
@@ -126,13 +114,13 @@ describe('judge', () => {
   });
 
   test('a name that the registry does not know', () => {
-    expect(judge(locked, 'absent', at).map(({ rule }) => rule)).toEqual(['package.absent']);
+    expect(judge(entry, 'absent', at).map(({ rule }) => rule)).toEqual(['package.absent']);
   });
 
   test('what counts as fresh, stale and agreed to is the operator’s choice', () => {
     const criteria = { freshDays: 0, staleDays: 1, licences: ['ISC'] };
 
-    expect(judge(locked, facts, at, criteria).map(({ rule }) => rule)).toEqual(['licence.unlisted', 'publish.stale']);
+    expect(judge(entry, facts, at, criteria).map(({ rule }) => rule)).toEqual(['licence.unlisted', 'publish.stale']);
   });
 
   test('every rule has a severity and a reason, and the table is sorted by severity', () => {
@@ -156,10 +144,10 @@ describe('judge', () => {
     fc.assert(
       fc.property(published, text, fc.integer(), (found, latest, now) => {
         const given = { ...facts, versions: [found], latest: { ...found, version: latest } };
-        const findings = judge({ ...locked, licence: latest }, given, now, CRITERIA);
+        const findings = judge({ ...entry, licence: latest }, given, now, CRITERIA);
         const ranks = findings.map(({ severity }) => SEVERITIES.indexOf(severity));
         expect(ranks).toEqual(ranks.toSorted((a, b) => a - b));
-        expect(judge({ ...locked, licence: latest }, given, now, CRITERIA)).toEqual(findings);
+        expect(judge({ ...entry, licence: latest }, given, now, CRITERIA)).toEqual(findings);
       }),
     );
   });

@@ -2,6 +2,7 @@
 import { CodedError, delegate, type ProvidedTool, provide } from 'ringmesh/runtime';
 import { fetchFacts, readLock, writeReport } from './contracts.ts';
 import type { Lock } from './lock-file.ts';
+import { locked } from './locked.fixture.ts';
 import type { PackageFacts } from './package-document.ts';
 import { Report } from './report.ts';
 
@@ -40,17 +41,7 @@ export class World {
   }
 
   #lock(): Lock {
-    const entry = {
-      alias: null,
-      integrity,
-      resolved: null,
-      licence: 'MIT',
-      isDev: false,
-      isOptional: false,
-      isBundled: false,
-      hasInstallScript: false,
-    };
-    const packages = this.names.map((name) => ({ ...entry, name, version: '1.0.0', path: `node_modules/${name}` }));
+    const packages = this.names.map((name) => locked({ name, version: '1.0.0' }));
     return { lockfileVersion: 3, digest: `lock of ${this.names.length}`, packages, skipped: [] };
   }
 }
