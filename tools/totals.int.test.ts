@@ -7,6 +7,29 @@ const clean = { numPassedTests: 3, numFailedTests: 0, numPendingTests: 1, numTod
 const unloaded = { ...clean, testResults: [{ status: 'failed', assertionResults: [] }] };
 
 describe('totals', () => {
+  test('name each test that was skipped, under its run', () => {
+    const assertionResults = [
+      { status: 'passed', fullName: 'it runs' },
+      { status: 'skipped', fullName: 'it waits: skipped, there is no moon' },
+      { status: 'todo', fullName: 'it will be' },
+    ];
+    const report = { ...clean, testResults: [{ status: 'passed', assertionResults }] };
+    using directory = scratch({ 'unit.json': JSON.stringify(report) });
+
+    const { stdout } = spawnSync('node', [resolve('tools/totals.ts'), 'unit.json'], {
+      cwd: directory.path,
+      encoding: 'utf8',
+    });
+
+    expect(stdout.split('\n').map((line) => line.trim())).toEqual([
+      'unit         3 passed, 0 failed, 2 skipped',
+      'skipped: it waits: skipped, there is no moon',
+      'skipped: it will be',
+      '3 passed, 0 failed, 2 skipped',
+      '',
+    ]);
+  });
+
   test.each([
     ['adds up its runs', [clean, clean], '6 passed, 0 failed, 4 skipped', 0],
     ['fails with a failed test', [clean, { ...clean, numFailedTests: 2 }], '6 passed, 2 failed, 4 skipped', 1],
