@@ -122,6 +122,7 @@ export class LmdbStore implements LogStore {
       this.#index = new EventIndex(this.#tables, source, this.isReadOnly);
       if (this.isReadOnly) readers.set(this.#directory, (readers.get(this.#directory) ?? 0) + 1);
     } catch (error) {
+      this.#abandonPen();
       void this.#env.close();
       throw error;
     }
@@ -278,8 +279,14 @@ export class LmdbStore implements LogStore {
     if (writer === undefined || !abandoned.has(writer.nonce)) mustBeDead(writer, access.identity);
   }
 
+  /** What cannot be opened is not written by this process, whatever the file says: it may try again. */
+  #abandonPen(): void {
+    const pen: Pen | undefined = this.#pen;
+    if (pen !== undefined) abandoned.add(pen.nonce);
+  }
+
   #layDownPen(): void {
-    abandoned.add(this.#pen.nonce);
+    this.#abandonPen();
     if (!this.#isSound || this.#underWay > 0) return; // LMDB takes no more writes, or would wait for one that hangs
     this.#inTransaction(() => {
       if (this.#holdsPen()) this.#tables.meta.removeSync(KEY.writer);

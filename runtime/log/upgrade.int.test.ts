@@ -73,6 +73,22 @@ test.each([0, 1, 200, 256, 300, 700])('a log of %i events is brought up to date 
   expect(reader.size).toBe(size + 1);
 });
 
+test('a log of format 1 whose last records are damaged stays as it is, and is found so again', async () => {
+  using at = await testDirectory('old and cut');
+  await formatOne(at, 300);
+  const folder = join(at.directory, 'epoch-0');
+  await editTables(folder, ({ entries }) => {
+    const last = rowsOf(entries).at(-1);
+    if (last !== undefined) entries.putSync(last.key, Buffer.from([0, 4, 1, 2, 3, 4]));
+  });
+  const before = await entriesOf(at);
+
+  for (let attempt = 0; attempt < 2; attempt++) await expect(at.open()).rejects.toMatchObject({ code: 'log.damaged' });
+
+  expect(await entriesOf(at)).toEqual(before);
+  await expect(openReader(at.directory, at.ports.clock)).rejects.toMatchObject({ code: 'log.old_format' });
+});
+
 test('a log of format 1 whose last events have no entries is not sound', async () => {
   using at = await testDirectory('old and damaged');
   await formatOne(at, 300);
