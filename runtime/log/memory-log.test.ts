@@ -69,6 +69,25 @@ describe('a commit that', () => {
     await log[Symbol.asyncDispose]();
   });
 
+  test.each(faults)('%s is told to whoever awaits what was enqueued, and nothing more is', async (_, fault) => {
+    const clock = new ManualClock();
+    const { log, store } = await new MemoryWorld(seededRandom('enqueued')).open(clock, FLUSH_MS_MAX);
+    const { promise: committing, resolve } = Promise.withResolvers<void>();
+    store.faultOf = () => {
+      resolve();
+      return fault;
+    };
+    log.enqueue([write('a', [event(0)])]); // nobody awaits this one: its rejection would end the process if there were any
+    const waiting = settle(log.flushed());
+    await committing;
+    if (fault === 'hang') clock.advance(FLUSH_MS_MAX);
+
+    expect(await waiting).toMatchObject({ code: 'log.stopped' });
+    expect(await settle(log.flushed())).toBe(log.stopped);
+    expect(() => log.enqueue([write('a', [event(1)])])).toThrow(log.stopped);
+    expect(() => log.leaf(0)).toThrow(expect.objectContaining({ code: 'log.out_of_range' }));
+  });
+
   test.each(faults)('%s shows nothing of itself until the log is opened again', async (_, fault) => {
     const { log } = await stoppedBy(fault);
 
