@@ -62,8 +62,7 @@ export function decrypt(
 /** The counter as 96 bits, big-endian. */
 export function counterNonce(counter: number): Uint8Array {
   assert(Number.isSafeInteger(counter) && counter >= 0, 'counterNonce: a counter');
-  const nonce = Buffer.allocUnsafe(NONCE_BYTES);
-  nonce.writeUInt32BE(0, 0);
+  const nonce = Buffer.alloc(NONCE_BYTES);
   nonce.writeUInt32BE(Math.floor(counter / 2 ** 32), 4);
   nonce.writeUInt32BE(counter % 2 ** 32, 8);
   return nonce;

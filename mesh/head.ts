@@ -63,7 +63,7 @@ export function encodeHead(head: Head): Uint8Array {
   assert(to.length === KEY_BYTES && from.length === KEY_BYTES, 'encodeHead: keys of 32 bytes');
   assert(toEpoch.length === EPOCH_BYTES && fromEpoch.length === EPOCH_BYTES, 'encodeHead: epochs of 8 bytes');
   assert(session.length === SESSION_BYTES && Number.isSafeInteger(sequence), 'encodeHead: a session and a sequence');
-  const bytes = Buffer.allocUnsafe(HEAD_BYTES); // every byte is set
+  const bytes = Buffer.alloc(HEAD_BYTES);
   bytes.set(MAGIC, 0);
   bytes[4] = VERSION;
   bytes[5] = KINDS.indexOf(head.kind) + 1;

@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer';
+import { toHex } from './bytes.ts';
 import type { Clock } from './clock.ts';
 import type { Random } from './random.ts';
 
@@ -12,25 +12,8 @@ export function uuidv7(clock: Clock, random: Random): string {
   return formatUuid(bytes);
 }
 
-/** 16 bytes as a UUID is written: into memory that is kept, since a text put together of slices is copied again by whoever
- *  reads it. An id takes 0.6 µs in place of 1. */
+/** 16 bytes as a UUID is written. */
 export function formatUuid(bytes: Uint8Array): string {
-  for (let n = 0; n < 16; n++) {
-    const byte = bytes[n] ?? 0;
-    const at = 2 * n + hyphensBefore(n);
-    written[at] = hexDigit(byte >> 4);
-    written[at + 1] = hexDigit(byte & 0x0f);
-  }
-  return written.toString('latin1');
-}
-
-/** Only `formatUuid` writes here, and synchronously; hyphens stay. */
-const written = Buffer.alloc(36, '-');
-
-function hyphensBefore(byte: number): number {
-  return byte < 4 ? 0 : byte < 6 ? 1 : byte < 8 ? 2 : byte < 10 ? 3 : 4;
-}
-
-function hexDigit(value: number): number {
-  return value < 10 ? 0x30 + value : 0x57 + value;
+  const hex = toHex(bytes);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
