@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- mesh [--json] [--seconds N] [--rounds N] [--warm N]`: an agent asks agents of another process over a broker, beside a
- * plain `nc.request()` loop with the same client, the same 600 bytes and the same server, in the same run.
+ * `npm run bench -- mesh [--json] [--seconds N] [--rounds N] [--warm N]`: an agent asks agents of another process over a
+ * broker, beside a plain `nc.request()` loop with the same client, the same 600 bytes and the same server, in the same run.
  *
  * `CPU` is that of both processes for one ask, all threads, without the server's and without that of child hosts: the machine's
  * other users change it less than the rates. `p50` at one in flight is that of tens of asks of one turn.
