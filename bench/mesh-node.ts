@@ -14,13 +14,15 @@ import { openRealmNode } from '../swarm/realm/realm-folder.ts';
 import { Asker, asker, Echo, echo } from './mesh.fixture.ts';
 
 export type PeerTask = {
-  readonly kind: 'plain' | 'governed';
+  readonly kind: 'plain' | 'bare' | 'governed';
   readonly servers: readonly string[];
   readonly realm: string;
   readonly name: string;
   /** Where its log goes; `null`: into memory, where a flush costs nothing. */
   readonly log: string | null;
   readonly hosts: 'inline' | 'child';
+  /** Messages under one signature, at most; `null`: as many as leave together. */
+  readonly batchMax: number | null;
   readonly agents: readonly string[];
 };
 
@@ -43,6 +45,7 @@ export async function openPeer(task: PeerTask): Promise<Peer> {
     {
       ...{ log, governance, hosts, contractOf, servers: task.servers, clock: systemClock, random: systemRandom },
       contracts: [Asker, Echo],
+      ...(task.batchMax === null ? {} : { batchMax: task.batchMax }),
       realm: openRealmNode(task.realm, task.name),
     },
     new AbortController().signal,
@@ -67,11 +70,11 @@ export function cpuMs(): number {
   return (user + system) / 1_000;
 }
 
-function contractOf(agent: string): typeof Asker | typeof Echo {
+export function contractOf(agent: string): typeof Asker | typeof Echo {
   return agent.startsWith('echo') ? Echo : Asker;
 }
 
-async function openLogOf(directory: string | null): Promise<EventLog> {
+export async function openLogOf(directory: string | null): Promise<EventLog> {
   if (directory === null) return (await new MemoryWorld(systemRandom).open(systemClock)).log;
   const anchors = `${directory}-anchors`;
   await createLog(directory, { anchors }, systemRandom);

@@ -1,6 +1,7 @@
-/** The other process of the mesh benchmark: `node mesh-peer.ts JSON`, until its channel closes. Plain or governed. */
+/** The other process of the mesh benchmark: `node mesh-peer.ts JSON`, until its channel closes. */
 import { connect } from 'nats';
 import { Echo } from './mesh.fixture.ts';
+import { openBare } from './mesh-bare.ts';
 import { cpuMs, openPeer, type PeerTask, untilClosed } from './mesh-node.ts';
 
 const task = JSON.parse(process.argv[2] ?? '') as PeerTask;
@@ -16,6 +17,11 @@ if (task.kind === 'plain') {
   })();
   await untilClosed();
   await nc.close();
+} else if (task.kind === 'bare') {
+  const { close } = await openBare(task);
+  process.send?.('ready');
+  await untilClosed();
+  await close();
 } else {
   const { node, close } = await openPeer(task);
   for (const name of task.agents) await node.agents.spawn(Echo, name);

@@ -9,8 +9,8 @@
  * and it has more to do for a node than for a loop.
  *
  * A governed ask is decided, recorded and flushed before it leaves, signed, verified, accepted and flushed, answered by a turn
- * that is flushed, signed, verified and recorded again: two signatures a side at most, four flushed records. The other rows take
- * one of these away, to show what it costs.
+ * that is flushed, signed, verified and recorded again: two signatures a side at most, four flushed records. The other rows change
+ * one of these, to show what it costs; `bare` has the wire and the logs alone, which no agent runtime can be faster than.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -24,6 +24,7 @@ import { findBroker } from '../swarm/broker/find-broker.ts';
 import { spawnBroker } from '../swarm/broker/spawn-broker.ts';
 import { brokerUsers, provisionRealm } from '../swarm/realm/realm-folder.ts';
 import { ASKERS, ASKS_PER_TURN, Asker, ECHOES } from './mesh.fixture.ts';
+import { openBare } from './mesh-bare.ts';
 import { cpuMs, openPeer, type PeerTask } from './mesh-node.ts';
 import { median } from './rounds.ts';
 
@@ -33,27 +34,26 @@ const PAYLOAD = 'x'.repeat(600);
 const ASKS_EACH = 20;
 const NOTHING: Figures = { perSecond: Number.NaN, p50Ms: Number.NaN, cpuUs: Number.NaN };
 
-/** What is measured: `null` for the plain loop. */
+/** What is measured. Each line but the first two changes one thing about the third. */
 const VARIANTS = [
-  { name: 'plain', what: 'nc.request(), nothing else', governed: null },
-  {
-    name: 'disk.inline',
-    what: 'governed, both logs flushed, agents inline',
-    governed: { log: 'disk', hosts: 'inline' },
-  },
-  {
-    name: 'memory.inline',
-    what: 'governed, logs in memory, agents inline',
-    governed: { log: 'memory', hosts: 'inline' },
-  },
-  {
-    name: 'disk.child',
-    what: 'governed, both logs flushed, agents in child hosts',
-    governed: { log: 'disk', hosts: 'child' },
-  },
-] as const;
+  { name: 'plain', kind: 'plain', what: 'nc.request(), nothing else' },
+  { name: 'bare', kind: 'bare', log: 'disk', what: 'link and logs alone: both flushed, no agents, nothing decided' },
+  { name: 'disk.inline', kind: 'governed', log: 'disk', what: 'governed, both logs flushed, agents inline' },
+  { name: 'memory.inline', kind: 'governed', what: 'logs in memory' },
+  { name: 'disk.single', kind: 'governed', log: 'disk', batchMax: 1, what: 'one signature per message' },
+  { name: 'disk.child', kind: 'governed', log: 'disk', hosts: 'child', what: 'agents in child hosts' },
+] as const satisfies readonly VariantOptions[];
 
-type Variant = (typeof VARIANTS)[number];
+type VariantOptions = {
+  readonly name: string;
+  readonly what: string;
+  readonly kind: PeerTask['kind'];
+  /** Default: in memory. */
+  readonly log?: 'disk';
+  readonly hosts?: PeerTask['hosts'];
+  readonly batchMax?: number;
+};
+
 type Run = { readonly asks: number; readonly ms: number; readonly p50Ms: number };
 type Runner = {
   readonly run: (width: number, atLeastMs: number) => Promise<Run>;
@@ -126,7 +126,7 @@ export async function benchMesh(args: readonly string[]): Promise<void> {
   }
 }
 
-async function open({ governed }: Variant, directory: string): Promise<Runner> {
+async function open({ kind, log, hosts = 'inline', batchMax }: VariantOptions, directory: string): Promise<Runner> {
   const agents = Array.from({ length: ECHOES }, (_, n) => `echo-${n}`);
   const askers = Array.from({ length: ASKERS }, (_, n) => `asker-${n}`);
   const nodes = [
@@ -135,15 +135,14 @@ async function open({ governed }: Variant, directory: string): Promise<Runner> {
   ];
   const roster = provisionRealm(directory, { realm: 'bench', nodes }, { clock: systemClock, random: systemRandom });
   const binary = await findBroker(process.env['PATH']);
-  const users = governed === null ? [] : brokerUsers(roster);
+  const users = kind === 'plain' ? [] : brokerUsers(roster);
   const broker = await spawnBroker({ binary, realm: roster.realm, users }, systemClock, new AbortController().signal);
   const task = (name: string, own: readonly string[]): PeerTask => ({
-    ...{ kind: governed === null ? 'plain' : 'governed', servers: [broker.url], realm: directory, name, agents: own },
-    log: governed?.log === 'disk' ? join(directory, `log-${name}`) : null,
-    hosts: governed?.hosts ?? 'inline',
+    ...{ kind, servers: [broker.url], realm: directory, name, agents: own, hosts, batchMax: batchMax ?? null },
+    log: log === 'disk' ? join(directory, `log-${name}`) : null,
   });
   const other = await peer(task('answering', agents));
-  const mine = governed === null ? await plain(broker.url) : await governedAsks(task('asking', askers));
+  const mine = await ASKING[kind](task('asking', askers));
   const close = async (): Promise<void> => {
     await mine.close();
     other.disconnect();
@@ -158,13 +157,25 @@ async function open({ governed }: Variant, directory: string): Promise<Runner> {
   return { run: mine.run, close, cpuMs: async () => cpuMs() + (await theirMs()) };
 }
 
-async function plain(url: string): Promise<Omit<Runner, 'cpuMs'>> {
-  const nc = await connect({ servers: [url] });
+const ASKING: { readonly [K in PeerTask['kind']]: (task: PeerTask) => Promise<Omit<Runner, 'cpuMs'>> } = {
+  plain: plainRequests,
+  bare: bareAsks,
+  governed: governedAsks,
+};
+
+async function plainRequests({ servers }: PeerTask): Promise<Omit<Runner, 'cpuMs'>> {
+  const nc = await connect({ servers: [...servers] });
   const payload = new TextEncoder().encode(PAYLOAD);
   return {
     run: (width, atLeastMs) => timed(width, atLeastMs, () => nc.request('echo', payload, { timeout: 10_000 })),
     close: () => nc.close(),
   };
+}
+
+async function bareAsks(task: PeerTask): Promise<Omit<Runner, 'cpuMs'>> {
+  const { ask, close } = await openBare(task);
+  let next = 0;
+  return { run: (width, atLeastMs) => timed(width, atLeastMs, () => ask(next++, PAYLOAD)), close };
 }
 
 async function governedAsks(task: PeerTask): Promise<Omit<Runner, 'cpuMs'>> {

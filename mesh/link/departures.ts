@@ -56,6 +56,8 @@ export type DepartureParts = {
   readonly names: Names;
   readonly peers: Peers;
   readonly chains?: Chains | undefined;
+  /** As `LinkParts` has it. */
+  readonly batchMax: number;
   /** This node's log as it is now. */
   readonly head: () => LogHead;
   /** A session with this node is wanted. */
@@ -325,10 +327,10 @@ export class Departures {
   }
 
   #carry(parcels: readonly Parcel[], at: Millis): void {
-    const { node, transport } = this.#parts;
+    const { node, transport, batchMax } = this.#parts;
     const pieces = parcels.filter(({ lane }) => lane !== undefined);
     const others = pieces.length === 0 ? parcels : parcels.filter(({ lane }) => lane === undefined);
-    const bounds = { at, bytesMax: transport.messageBytesMax };
+    const bounds = { at, bytesMax: transport.messageBytesMax, batchMax };
     const packets =
       pieces.length === 0 ? pack(others, node, bounds) : [...pack(others, node, bounds), ...pack(pieces, node, bounds)];
     for (const { lane, to, bytes } of packets) {

@@ -4,6 +4,7 @@ import type { JsonValue } from '../../runtime/codec/json.ts';
 import { nextTurn } from '../../runtime/core/system.ts';
 import type { Outcome } from '../../runtime/kernel/outcome.ts';
 import { isBundle } from '../bundle.ts';
+import { SEAL_BATCH_MAX } from '../limits.ts';
 import { ENVELOPES_PER_TURN, LARGE_BODY_BYTES_MAX } from './limits.ts';
 import { aPair, type Handler, LinkNode } from './link.fixture.ts';
 import { Net } from './net.fixture.ts';
@@ -77,6 +78,25 @@ test('messages for several nodes share a signature where each gets one', async (
     ['IATP', 2],
   ]);
   expect(frames[0]?.subarray(140, 204)).toEqual(frames[1]?.subarray(140, 204));
+});
+
+test('with one message to a signature, what leaves together is signed and carried one by one', async () => {
+  const { net, a } = await aPair('alone', { batchMax: 1 });
+  await net.outcome(a.ask('desk', 'quote', 'first'));
+  net.sent.length = 0;
+
+  const asks = [1, 2, 3].map((n) => a.ask('desk', 'quote', n));
+  expect(await net.outcome(Promise.all(asks))).toEqual([1, 2, 3].map((n) => ({ type: 'ok', value: { echo: n } })));
+
+  const frames = net.sent.filter(({ lane }) => lane === 'ask').map(({ bytes }) => Buffer.from(bytes));
+  expect(frames.map((frame) => [frame.subarray(0, 4).toString(), frame.readUInt16BE(138)])).toEqual(
+    Array(3).fill(['IATP', 1]),
+  );
+  expect(new Set(frames.map((frame) => frame.toString('hex', 140, 204))).size).toBe(3);
+});
+
+test.each([0, -1, 1.5, SEAL_BATCH_MAX + 1])('%d messages to a signature are refused', async (batchMax) => {
+  await expect(aPair('none', { batchMax })).rejects.toMatchObject({ code: 'assert.failed' });
 });
 
 test.each<[string, Outcome]>([

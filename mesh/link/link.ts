@@ -11,6 +11,7 @@
 import type { Outgoing, Receiver, Remote } from '../../runtime/actor/remote.ts';
 import type { Did } from '../../runtime/codec/did.ts';
 import type { DigestText } from '../../runtime/codec/record.ts';
+import { assert } from '../../runtime/core/assert.ts';
 import type { Millis } from '../../runtime/core/brand.ts';
 import { toBase64url } from '../../runtime/core/bytes.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
@@ -22,6 +23,7 @@ import type { EventLog } from '../../runtime/log/event-log.ts';
 import type { Check } from '../admit.ts';
 import { Directory } from '../directory.ts';
 import { type Encryption, stepOf } from '../handshake.ts';
+import { SEAL_BATCH_MAX } from '../limits.ts';
 import { nodeDid, type SealingNode } from '../message.ts';
 import type { Session } from '../session.ts';
 import { ALL, type NodeToken } from '../subject.ts';
@@ -64,6 +66,8 @@ export type LinkParts = {
   readonly chains?: Chains;
   /** What is known of identities; one of the link's own if absent. */
   readonly directory?: Directory;
+  /** Messages under one signature, 1 to SEAL_BATCH_MAX, which is the default; with 1 each has its own. */
+  readonly batchMax?: number;
   /** How many signed messages of one node are looked at. */
   readonly quota?: Rate;
   /** Whether somebody else says when this node is out of reach (`lose`). The link judges by silence where nobody does. */
@@ -112,7 +116,9 @@ export class MeshLink implements Remote, AsyncDisposable {
   #isStopped = false;
 
   constructor(parts: LinkParts) {
-    const { node, log, clock, random, transport, identities } = parts;
+    const { node, log, clock, random, transport, identities, batchMax = SEAL_BATCH_MAX } = parts;
+    const isBatch = Number.isInteger(batchMax) && batchMax >= 1 && batchMax <= SEAL_BATCH_MAX;
+    assert(isBatch, 'MeshLink: 1 to SEAL_BATCH_MAX messages to a signature');
     this.#parts = parts;
     this.did = nodeDid(node.pair.publicKey);
     this.directory = parts.directory ?? new Directory();
@@ -128,6 +134,7 @@ export class MeshLink implements Remote, AsyncDisposable {
     this.#departures = new Departures({
       ...{ node, transport, clock, random, desk: this.#desk, names: this.#names, peers: this.#peers },
       chains: parts.chains,
+      batchMax,
       head: () => this.#own.now(),
       want: (peer) => this.#want(peer),
       ready: () => this.#flushSoon(),

@@ -5,7 +5,7 @@
  */
 import type { Millis } from '../../runtime/core/brand.ts';
 import { HEAD_BYTES } from '../head.ts';
-import { BUNDLE_BYTES_MAX, SEAL_BATCH_MAX } from '../limits.ts';
+import { BUNDLE_BYTES_MAX } from '../limits.ts';
 import { type Message, type SealingNode, sealMessages, sealMessagesAsBundle } from '../message.ts';
 import type { Session } from '../session.ts';
 import type { Lane, NodeToken } from '../subject.ts';
@@ -16,25 +16,28 @@ export type Parcel = { readonly message: Message; readonly session: Session; rea
 /** What the carrier is given. */
 export type Packet = { readonly lane: Lane; readonly to: NodeToken; readonly bytes: Uint8Array };
 
+/** `batchMax`: messages under one signature, 1 to SEAL_BATCH_MAX. */
+type Bounds = { readonly at: Millis; readonly bytesMax: number; readonly batchMax: number };
+
 /** Seals all of it. Within a session the order is kept. */
 export function pack(
   parcels: readonly Parcel[],
   node: SealingNode,
-  { at, bytesMax }: { readonly at: Millis; readonly bytesMax: number },
+  { at, bytesMax, batchMax }: Bounds,
 ): readonly Packet[] {
   const bySession = Map.groupBy(parcels, ({ session }) => session);
   const packets: Packet[] = [];
   const single: Parcel[] = [];
   for (const ofOne of bySession.values()) {
-    for (const group of split(ofOne, Math.min(bytesMax, BUNDLE_BYTES_MAX))) {
+    for (const group of split(ofOne, Math.min(bytesMax, BUNDLE_BYTES_MAX), batchMax)) {
       const [first] = group;
       if (first === undefined) continue;
       if (group.length === 1) single.push(first);
       else packets.push({ ...addressOf(group, first), bytes: sealMessagesAsBundle(group.map(routed), node, at) });
     }
   }
-  for (let from = 0; from < single.length; from += SEAL_BATCH_MAX) {
-    const batch = single.slice(from, from + SEAL_BATCH_MAX);
+  for (let from = 0; from < single.length; from += batchMax) {
+    const batch = single.slice(from, from + batchMax);
     const frames = sealMessages(batch.map(routed), node, at);
     for (const [index, bytes] of frames.entries()) {
       const parcel = batch[index];
@@ -49,13 +52,13 @@ const EXTRA_BYTES = 64;
 const BUNDLE_START_BYTES = 72;
 
 /** Consecutive groups, each within the bounds of a bundle. */
-function split(parcels: readonly Parcel[], bytesMax: number): readonly (readonly Parcel[])[] {
+function split(parcels: readonly Parcel[], bytesMax: number, batchMax: number): readonly (readonly Parcel[])[] {
   const groups: Parcel[][] = [];
   let bytes = 0;
   for (const parcel of parcels) {
     const more = HEAD_BYTES + EXTRA_BYTES + parcel.message.claims.length + parcel.message.content.length;
     const last = groups.at(-1);
-    if (last !== undefined && last.length < SEAL_BATCH_MAX && bytes + more <= bytesMax) {
+    if (last !== undefined && last.length < batchMax && bytes + more <= bytesMax) {
       last.push(parcel);
       bytes += more;
     } else {

@@ -55,6 +55,8 @@ export type MeshNodeParts = Pick<
   readonly revocations?: RevocationPort;
   /** Leaves letters for nodes that are away, where the broker keeps mailboxes (`ringmesh mesh mailboxes`); default: no. */
   readonly mailboxes?: boolean;
+  /** Messages under one signature, at most; default: as many as leave together, up to 256. */
+  readonly batchMax?: number;
   /** Between two heartbeats, 50 to 60,000; default 5,000. */
   readonly beatEveryMs?: number;
   /** A node that was not heard for so long is away, for letters; default 6,000. */
@@ -107,6 +109,7 @@ export class MeshNode implements AsyncDisposable {
       node: sealing,
       ...{ transport, log, identities, clock, random, nextTurn, checks: every },
       ...(asked === undefined ? {} : { directory: asked.directory, chains: asked.chains }),
+      ...(parts.batchMax === undefined ? {} : { batchMax: parts.batchMax }),
       mayMeet: (did) => members.has(did), // M1
       mayHost: (at, agent) => rule.mayHost(at, agent),
       isFollowed: (did) => signs.isFollowed(did), // M4
