@@ -30,6 +30,12 @@ const Quote = contract('quote', {
 const evolve = { Priced: (s: { seen: number }) => ({ seen: s.seen + 1 }), Forgotten: () => ({ seen: 0 }) };
 const on = { forget: () => undefined, gone: () => undefined };
 
+test('a need that no gate judges is refused: it would only seem to protect', () => {
+  const declare = () => contract('shy', { messages: {}, needs: { trust: 300, scope: 'desk:read' } });
+
+  expect(declare).toThrow(/needs of trust and ring in shy.*"scope"/);
+});
+
 describe('an implementation', () => {
   test('compiles when it answers every message and evolves by every event', () => {
     const quote = implement(Quote, {

@@ -27,7 +27,7 @@ export type MessageSpec = {
 };
 
 /** What a caller must have. Judged by the gates; a contract only states it. */
-export type Needs = { readonly trust?: number; readonly ring?: number; readonly scope?: string };
+export type Needs = { readonly trust?: number; readonly ring?: number };
 
 export type ContractSpec = {
   readonly messages: { readonly [name: string]: MessageSpec };
@@ -48,11 +48,14 @@ export type Contract<S extends ContractSpec = ContractSpec> = {
 export const CONTRACT_NAME = /^(?=.{1,60}$)[a-z][a-z0-9-]*$/;
 export const MEMBER_NAME = /^(?=.{1,60}$)[A-Za-z][A-Za-z0-9]*$/;
 
+/** What some gate judges: a need that nobody looks at would only seem to protect. */
+const NEEDS: ReadonlySet<string> = new Set<keyof Needs>(['trust', 'ring']);
+
 /** How long a caller waits where neither it nor the contract says. */
 const WITHIN_DEFAULT: Duration = '30s';
 
 /** Declares a contract.
- *  @throws {AssertionError} `assert.failed`: a name that is none · `contract.not_describable` */
+ *  @throws {AssertionError} `assert.failed`: a name that is none, a bound or a need that nothing judges · `contract.not_describable` */
 export function contract<const S extends ContractSpec>(name: string, spec: S): Contract<S> {
   assert(CONTRACT_NAME.test(name), `expected a contract's name of a-z 0-9 -, found ${JSON.stringify(name)}`);
   const { messages, events = {}, uses = {}, needs = {} } = spec;
@@ -60,6 +63,9 @@ export function contract<const S extends ContractSpec>(name: string, spec: S): C
     assert(MEMBER_NAME.test(word), `expected a name of letters and digits in ${name}, found ${JSON.stringify(word)}`);
   }
   for (const [key, { risk = 0 }] of Object.entries(messages)) within(risk, 4, `${name}.${key} risk`);
+  for (const need of Object.keys(needs)) {
+    assert(NEEDS.has(need), `expected needs of ${[...NEEDS].join(' and ')} in ${name}, found ${JSON.stringify(need)}`);
+  }
   within(needs.trust ?? 0, 1000, `${name} needs.trust`);
   within(needs.ring ?? 0, 3, `${name} needs.ring`);
   const form = {

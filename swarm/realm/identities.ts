@@ -41,6 +41,7 @@ export class FolderIdentities implements Identities {
   cardOf(agent: string): Uint8Array {
     const { identity, key } = this.#of(agent);
     const contract = this.#contractOf(agent);
+    const trust = contract?.spec.needs?.trust;
     const issued = this.#clock.now();
     const card = {
       agent: identity.did,
@@ -50,7 +51,7 @@ export class FolderIdentities implements Identities {
       expires: (issued + CARD_MS) as Millis,
       issued,
       name: agent,
-      needs: {},
+      needs: trust === undefined ? {} : { trust },
       revision: issued,
       version: '1',
     };
