@@ -73,6 +73,20 @@ test.skipIf(!isRoot)('K1: a file of another user is not used (skipped: only root
   expect(() => readKeyFile(at('foreign'), 'login')).toThrow(coded('key.exposed'));
 });
 
+/** As containers run that are given a user by number. */
+const NAMELESS = 54_321;
+test.skipIf(!isRoot)('a user of no name reads his key files (skipped: only root can become one)', () => {
+  chownSync(directory, NAMELESS, NAMELESS);
+  process.seteuid?.(NAMELESS);
+  try {
+    writeKeyFile(at('nameless'), { purpose: 'login', pair }, systemRandom);
+    expect(readKeyFile(at('nameless'), 'login').publicKey).toEqual(pair.publicKey);
+  } finally {
+    process.seteuid?.(0);
+    chownSync(directory, 0, 0);
+  }
+});
+
 test('a key file tells what it is to who has no passphrase', () => {
   writeKeyFile(at('told'), { purpose: 'node', pair, passphrase: 'x' }, systemRandom);
   const key = formatDidKey(pair.publicKey);

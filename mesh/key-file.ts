@@ -12,7 +12,6 @@
  * the file's purpose and key as associated data. No message of this file shows a secret.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
-import { userInfo } from 'node:os';
 import type { Did } from '../runtime/codec/did.ts';
 import { formatDidKey } from '../runtime/codec/did-key.ts';
 import { type KeyPair, keyPairFromSeed, SEED_BYTES, seedOf } from '../runtime/codec/ed25519.ts';
@@ -21,6 +20,7 @@ import { fromBase64url, toBase64url, utf8 } from '../runtime/core/bytes.ts';
 import { CodedError, hasCode } from '../runtime/core/errors.ts';
 import type { Random } from '../runtime/core/random.ts';
 import { unwrap } from '../runtime/core/result.ts';
+import { thisUser } from '../runtime/core/system.ts';
 import { cipherKey, counterNonce, decrypt, encrypt, stretch, TAG_BYTES } from './cipher.ts';
 import { bytes, didKey } from './fields.ts';
 import { writeNewFile } from './new-file.ts';
@@ -162,8 +162,8 @@ function flawOf(path: string, { mode, uid }: Stats): string | undefined {
   if ((mode & 0o077) !== 0) {
     return `expected ${path} to be its owner's alone (0600), found ${(mode & 0o777).toString(8)}`;
   }
-  const { uid: own } = userInfo(); // -1 where users have no numbers
-  return own !== -1 && uid !== own ? `expected ${path} to be this user's, found one of user ${uid}` : undefined;
+  const own = thisUser();
+  return own !== undefined && uid !== own ? `expected ${path} to be this user's, found one of user ${uid}` : undefined;
 }
 
 function open(path: string): number {

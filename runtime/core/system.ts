@@ -72,6 +72,12 @@ export function thisProcess(): ProcessIdentity {
   };
 }
 
+/** The number of the user as whom this process acts; `undefined` where users have none. From the kernel: a user of no name is one
+ *  too, and nobody is called to find it. */
+export function thisUser(): number | undefined {
+  return process.geteuid?.();
+}
+
 /**
  * Whether the process that `identity` names still runs: `unknown` where this process cannot see (another pid namespace,
  * another machine). A machine that has booted since cannot still run a process of the boot before.

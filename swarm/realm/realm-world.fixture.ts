@@ -47,14 +47,17 @@ export class NodeOfTest {
   readonly log: string;
   readonly book: string;
   readonly proxy: FaultProxy;
+  /** What its process runs under, such as strace; nothing unless set. */
+  readonly #under: readonly string[];
   readonly #task: object;
   readonly #waiting = new Map<number, (outcome: JsonValue) => void>();
   #child: ChildProcess | undefined;
   #said = '';
   #orders = 0;
 
-  constructor(name: Name, folder: string, proxy: FaultProxy) {
+  constructor(name: Name, folder: string, proxy: FaultProxy, under: readonly string[] = []) {
     this.name = name;
+    this.#under = under;
     this.proxy = proxy;
     this.log = join(folder, `log-${name}`);
     this.book = join(folder, `book-${name}`);
@@ -63,10 +66,16 @@ export class NodeOfTest {
     this.#task = { name, log, book, server: proxy.url, ...places };
   }
 
+  get isUnder(): boolean {
+    return this.#under.length > 0;
+  }
+
   /** Resolves when its agent is there. */
   async start(): Promise<void> {
+    const [command = '', ...execArgv] = [...this.#under, process.execPath, '--conditions=source'];
     const child = fork(new URL('./realm-process.fixture.ts', import.meta.url), [JSON.stringify(this.#task)], {
-      execArgv: ['--conditions=source'],
+      execPath: command,
+      execArgv,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     this.#child = child;
@@ -124,6 +133,16 @@ export class NodeOfTest {
     return code === 0 ? 'in order' : `${code ?? by}: ${this.#said}`;
   }
 
+  /** Ends the process by closing its channel: what it runs `under` hears signals in its place. */
+  async hangUp(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.disconnect();
+    await within(gone, `${this.name} to end`);
+  }
+
   /** What its agent did, in order. */
   get deeds(): readonly string[] {
     const lines = existsSync(this.book) ? readFileSync(this.book, 'utf8').split('\n') : [];
@@ -152,7 +171,8 @@ export class RealmWorld implements AsyncDisposable {
     this.#stack = realm.stack;
   }
 
-  static async open(): Promise<RealmWorld> {
+  /** `under`: what the process of each node runs under. */
+  static async open(under: (node: Name) => readonly string[] = () => []): Promise<RealmWorld> {
     const stack = new AsyncDisposableStack();
     const { path } = stack.use(mkdtempDisposableSync(join(tmpdir(), 'ringmesh-realm-')));
     mkdirSync(join(path, 'anchors'));
@@ -162,7 +182,7 @@ export class RealmWorld implements AsyncDisposable {
     const nodes: NodeOfTest[] = [];
     for (const name of NAMES) {
       const ports = { clock: systemClock, random: seededRandom(name) };
-      nodes.push(new NodeOfTest(name, path, stack.use(await FaultProxy.listen(broker.url, ports))));
+      nodes.push(new NodeOfTest(name, path, stack.use(await FaultProxy.listen(broker.url, ports)), under(name)));
     }
     const world = new RealmWorld(nodes, path, { roster, broker, stack });
     await Promise.all(nodes.map((node) => node.start()));
@@ -232,7 +252,7 @@ export class RealmWorld implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.all.map((node) => node.end('SIGKILL')));
+    await Promise.all(this.all.map((node) => (node.isUnder ? node.hangUp() : node.end('SIGKILL'))));
     await this.#broker[Symbol.asyncDispose]();
     await this.#stack[Symbol.asyncDispose]();
   }
