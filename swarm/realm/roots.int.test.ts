@@ -195,14 +195,16 @@ describe('outlookOf', () => {
     await realm.mint(roots);
     const look = async () => outlookOf(await realm.of('one', roots), realm.clock.now());
     const end = realm.clock.now() + HOUR_MS;
-    expect(await look()).toEqual({ count: 3, ended: 0, due: 0, endsAt: end });
+    const half = end - HOUR_MS / 2;
+    expect(await look()).toEqual({ count: 3, ended: 0, due: 0, endsAt: end, renewAt: half });
     realm.clock.advance(HOUR_MS / 2);
-    expect(await look()).toEqual({ count: 3, ended: 0, due: 1, endsAt: end });
+    expect(await look()).toEqual({ count: 3, ended: 0, due: 1, endsAt: end, renewAt: half });
     realm.clock.advance(HOUR_MS / 2);
-    expect(await look()).toEqual({ count: 3, ended: 2, due: 2, endsAt: end });
+    expect(await look()).toEqual({ count: 3, ended: 2, due: 2, endsAt: end, renewAt: half });
     await realm.mint(roots);
-    expect(await look()).toEqual({ count: 3, ended: 0, due: 0, endsAt: end + HOUR_MS });
-    expect(outlookOf([], realm.clock.now())).toEqual({ count: 0, ended: 0, due: 0, endsAt: undefined });
+    expect(await look()).toEqual({ count: 3, ended: 0, due: 0, endsAt: end + HOUR_MS, renewAt: half + HOUR_MS });
+    const none = { count: 0, ended: 0, due: 0, endsAt: undefined, renewAt: undefined };
+    expect(outlookOf([], realm.clock.now())).toEqual(none);
   });
 });
 

@@ -8,6 +8,7 @@
  *     give twice as much.
  * O2. What was revoked, as the realm's folder (`taken-back.ts`) or whoever asks knows, is not given again, as long as the file
  *     names it as it was.
+ *     A running node signs none with a budget: it would give again and again what was meant once.
  * O3. Only who has the operator's key signs. A node needs its own folder, and no more.
  */
 import { existsSync, readFileSync } from 'node:fs';
@@ -43,9 +44,11 @@ export async function mintRoots(
     readonly clock: Clock;
     readonly random: Random;
     readonly isRevoked?: (root: Cid) => boolean;
+    /** Not at a start: what has a budget stays as it is (O1). */
+    readonly isRunning?: boolean;
   },
 ): Promise<number> {
-  const { nodes, clock } = ports;
+  const { nodes, clock, isRunning = false } = ports;
   const gone = new Set<string>(readRevoked(directory).map(({ value }) => value.target));
   const isRevoked = (root: Cid): boolean => gone.has(root) || ports.isRevoked?.(root) === true;
   const operator = Operator.ofRealm(directory, ports);
@@ -59,6 +62,10 @@ export async function mintRoots(
     for (const { name: agent, did } of agents) {
       for (const terms of wanted.get(agent) ?? []) {
         const same = rootsFor(held, did, terms);
+        if (isRunning && isBounded(terms.budget)) {
+          keep(same);
+          continue;
+        }
         keep(same.filter(({ cid, claims }) => isRevoked(cid) || now < claims.exp * 1000));
         if (same.some((root) => isRevoked(root.cid) || !isDue(root, now))) continue;
         const { forMs, ...given } = terms;
@@ -101,6 +108,8 @@ export type Outlook = {
   readonly due: number;
   /** When the first of them ends, or has ended; of roots that say the same the last counts. */
   readonly endsAt: Millis | undefined;
+  /** When the first that has no budget is due. */
+  readonly renewAt: Millis | undefined;
 };
 
 export function outlookOf(roots: readonly Delegation[], now: Millis): Outlook {
@@ -111,20 +120,27 @@ export function outlookOf(roots: readonly Delegation[], now: Millis): Outlook {
   }
   const held = [...last.values()];
   const ends = held.map(({ claims }) => claims.exp * 1000);
+  const halves = held.filter(({ claims }) => !isBounded(claims.bud)).map(({ claims }) => halfOf(claims));
   return {
     count: held.length,
     ended: ends.filter((end) => end <= now).length,
     due: held.filter((root) => isDue(root, now)).length,
     endsAt: held.length === 0 ? undefined : (Math.min(...ends) as Millis),
+    renewAt: halves.length === 0 ? undefined : (Math.min(...halves) as Millis),
   };
+}
+
+/** What lies in a node's folder, unread: for who wants to know whether it is another than before. */
+export function rootsText(directory: string, node: string): string {
+  const path = rootsFile(directory, node);
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
 }
 
 /** Those in a node's folder by this realm's operator. @throws {CodedError} `jwt.*` · `delegation.*` */
 export async function readRoots({ directory, roster }: Place, node: string): Promise<readonly Delegation[]> {
   const path = rootsFile(directory, node);
-  if (!existsSync(path)) return [];
   const roots: Delegation[] = [];
-  for (const token of readFileSync(path, 'utf8').split('\n')) {
+  for (const token of rootsText(directory, node).split('\n')) {
     if (token === '') continue;
     const read = await readDelegation(token, subjectOf);
     if (!read.ok) throw new CodedError(read.error.code, `${path}: ${read.error.message}`);
@@ -146,9 +162,16 @@ function keyOfRoot({
 }
 
 /** O1. */
-function isDue({ claims: { bud, nbf, exp } }: Delegation, now: Millis): boolean {
-  const isBounded = Object.keys(bud).length > 0;
-  return now >= (isBounded ? exp : (nbf + exp) / 2) * 1000;
+function isDue({ claims }: Delegation, now: Millis): boolean {
+  return now >= (isBounded(claims.bud) ? claims.exp * 1000 : halfOf(claims));
+}
+
+function isBounded(budget: RootTerms['budget']): boolean {
+  return Object.keys(budget).length > 0;
+}
+
+function halfOf({ nbf, exp }: Delegation['claims']): Millis {
+  return (((nbf + exp) / 2) * 1000) as Millis;
 }
 
 function subjectOf(did: Did) {

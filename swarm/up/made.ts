@@ -1,7 +1,6 @@
 /** What the steps of a swarm are given, and what they have made so far. */
 import type { childHosts } from '../../runtime/actor/child-hosts.ts';
 import type { AgentNode } from '../../runtime/actor/node.ts';
-import type { Millis } from '../../runtime/core/brand.ts';
 import type { Clock } from '../../runtime/core/clock.ts';
 import type { Random } from '../../runtime/core/random.ts';
 import type { ProcessIdentity } from '../../runtime/core/system.ts';
@@ -11,6 +10,7 @@ import type { Configuration } from '../file/configuration.ts';
 import type { SwarmFile } from '../file/swarm-file.ts';
 import type { Governance } from '../governance.ts';
 import type { RealmNode } from '../realm/realm-folder.ts';
+import type { Given } from './given.ts';
 import type { Loaded } from './load.ts';
 import type { StepNews } from './sequence.ts';
 
@@ -30,6 +30,8 @@ export type SwarmPorts = {
   readonly startHosts?: typeof childHosts;
   /** What agents' code prints. */
   readonly printed: (contract: string, text: string) => void;
+  /** What goes wrong beside the swarm and ends nothing of it; default: nobody is told. */
+  readonly trouble?: (text: string) => void;
 };
 
 /** Directories. */
@@ -45,7 +47,7 @@ export type Made = {
   claim?: Disposable;
   place?: Place;
   authority?: NodeAuthority;
-  givenUntil?: Millis;
+  given?: Given;
   governance?: Governance;
   servers?: readonly string[];
   hosts?: ReturnType<typeof childHosts>;

@@ -83,7 +83,7 @@ export class Metrics {
       family(
         'ringmesh_delegations_end_timestamp_seconds',
         'gauge',
-        'When the first of what agents here were given by the file ends, as a Unix time: only a start renews it.',
+        'When the first of what agents here were given by the file ends, as a Unix time. Only a start renews budgets.',
         givenUntil === undefined ? [] : [[{}, givenUntil / 1000]],
       ),
     ].join('');

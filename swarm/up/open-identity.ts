@@ -1,7 +1,5 @@
 /** As whom the agents of a swarm act, and what they were given: the keys of its realm, and the roots of its file. */
-import type { Cid } from '../../runtime/codec/cid.ts';
-import type { Millis } from '../../runtime/core/brand.ts';
-import { CodedError, hasCode } from '../../runtime/core/errors.ts';
+import { CodedError } from '../../runtime/core/errors.ts';
 import type { NodeAuthority } from '../authority/node-authority.ts';
 import { openAuthority } from '../authority/open-authority.ts';
 import { namesOf } from '../file/agent-names.ts';
@@ -18,9 +16,9 @@ import {
   type RealmRoster,
   readRoster,
 } from '../realm/realm-folder.ts';
-import { hasOperator, mintRoots, outlookOf, rootsOfNode } from '../realm/roots.ts';
 import { claimAll, claimSlot } from '../realm/slot.ts';
 import { readRevoked } from '../realm/taken-back.ts';
+import { Given } from './given.ts';
 import type { Loaded } from './load.ts';
 import { type Made, must, type SwarmPorts } from './made.ts';
 import type { Started } from './sequence.ts';
@@ -97,43 +95,17 @@ function onlyWith(loaded: Loaded, names: ReadonlySet<string>): Loaded {
 export async function openRoots(
   made: Made,
   { swarm, configuration, ports }: Parts,
-): Promise<{
-  readonly authority: NodeAuthority | undefined;
-  readonly given: string;
-  readonly givenUntil?: Millis | undefined;
-}> {
+): Promise<{ readonly authority: NodeAuthority; readonly given: Given } | undefined> {
   const [log, { realm }, directory] = [must(made.log), made, configuration.keys.value];
-  if (realm === undefined || swarm.delegations === undefined) return { authority: undefined, given: 'no delegations' };
-  const { clock, random } = ports;
+  if (realm === undefined || swarm.delegations === undefined) return undefined;
+  const { clock, random, trouble = () => undefined } = ports;
   const { roster } = realm;
   const isAlone = configuration.only.value === null;
   const sources = isAlone ? { sources: [realm.did] } : {}; // who is alone is never behind
   const authority = await openAuthority(realm, { log, clock, random, ...sources });
   const nodes = isAlone ? roster.nodes.map(({ name }) => name) : [realm.name];
-  const place = { directory, roster };
-  const wanted = rootsOf(swarm);
   for (const { bytes } of readRevoked(directory)) await authority.takeBack(bytes); // what is refused is on record
-  const isRevoked = (root: Cid) => authority.isTakenBack(root);
-  const signed = hasOperator(directory) ? await mintRoots(place, wanted, { nodes, clock, random, isRevoked }) : 0;
-  const roots = (await Promise.all(nodes.map((node) => rootsOfNode(place, node, wanted)))).flat();
-  let [live, over] = [0, 0];
-  for (const { token } of roots) {
-    if (await isLearned(authority, token)) live += 1;
-    else over += 1;
-  }
-  const standing = roots.filter(({ cid }) => !isRevoked(cid));
-  const ended = over === 0 ? '' : `, ${over} ended`;
-  const given = `${live} delegated${signed === 0 ? '' : `, ${signed} of them now`}${ended}`;
-  return { authority, given, givenUntil: outlookOf(standing, clock.now()).endsAt };
-}
-
-/** What has ended or was taken back is no fault of the node's: its agents are denied what they were given by it. */
-async function isLearned(authority: NodeAuthority, token: string): Promise<boolean> {
-  try {
-    await authority.learn([token]);
-    return true;
-  } catch (error) {
-    if (hasCode(error, 'delegation.expired') || hasCode(error, 'delegation.revoked')) return false;
-    throw error;
-  }
+  const wanted = rootsOf(swarm);
+  const place = { directory, roster };
+  return { authority, given: await Given.open({ authority, realm: place, nodes, wanted, clock, random, trouble }) };
 }

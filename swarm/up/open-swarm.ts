@@ -44,7 +44,7 @@ export type Swarm = AsyncDisposable & {
   readonly realm: RealmNode | undefined;
   /** Where the file has delegations: what its agents were given; here an operator takes things back. */
   readonly authority: NodeAuthority | undefined;
-  /** When the first of what the file's delegations gave to agents here ends, or has ended: only a start renews it. */
+  /** When the first of what the file's delegations gave to agents here ends, or has ended (`given.ts`). */
   readonly givenUntil: Millis | undefined;
   /** The brokers of its realm, as `host:port`; none for one node alone. */
   readonly servers: readonly string[];
@@ -94,7 +94,9 @@ export async function openSwarm(
     realm: made.realm,
     servers: made.servers ?? [],
     authority: made.authority,
-    givenUntil: made.givenUntil,
+    get givenUntil() {
+      return made.given?.until;
+    },
     place: placeOf(made, configuration),
     begunAt,
     isolation: `memory: ${memory}, cpu: ${cpu}, processes: ${processes}`,
@@ -140,16 +142,23 @@ function stepsOf(swarm: SwarmFile, configuration: Configuration, ports: SwarmPor
       name: 'fold',
       async start(made) {
         const loaded = must(made.loaded);
-        const { authority, given, givenUntil } = await openRoots(made, { swarm, configuration, ports });
+        await using undo = new AsyncDisposableStack();
+        const { authority, given } = (await openRoots(made, { swarm, configuration, ports })) ?? {};
+        undo.use(given);
         if (authority !== undefined) made.authority = authority;
-        if (givenUntil !== undefined) made.givenUntil = givenUntil;
+        if (given !== undefined) made.given = given;
         const endorsements = endorsementsOf(loaded.agents, clock.now());
         const asked = authority === undefined ? {} : { authority };
         const parts = { log: must(made.log), clock, random, bundle: () => loaded.bundle, endorsements, ...asked };
         const governance = govern(parts);
         made.governance = governance;
         const endorsed = `${counted(endorsements.length, 'agent')} endorsed`;
-        return { detail: `${endorsed}, ${given}, quorum ${quorumOf(swarm)}`, stop: governance.recorded };
+        const stop = async (): Promise<void> => {
+          await given?.[Symbol.asyncDispose]();
+          await governance.recorded();
+        };
+        undo.move(); // `stop` has it now
+        return { detail: `${endorsed}, ${given?.detail ?? 'no delegations'}, quorum ${quorumOf(swarm)}`, stop };
       },
     },
     {

@@ -115,6 +115,7 @@ function portsOf(shell: Shell): SwarmPorts {
       say(`${`${state.padEnd(8)} ${step.padEnd(9)} ${oneLine(detail)}`.trimEnd()}\n`);
     },
     printed: (contract, text) => say(text.replace(/^(?=.)/gm, `${contract}: `)),
+    trouble: (text) => say(`trouble  ${oneLine(text)}\n`),
   };
 }
 
