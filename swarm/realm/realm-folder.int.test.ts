@@ -1,9 +1,26 @@
-import { existsSync, mkdtempDisposableSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempDisposableSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../runtime/core/system.ts';
-import { openRealmNode, provisionRealm, type RealmPlan, readRoster, wireName } from './realm-folder.ts';
+import {
+  openRealmNode,
+  provisionRealm,
+  type RealmPlan,
+  type RealmRoster,
+  readRoster,
+  wireName,
+} from './realm-folder.ts';
+import { ownWithoutPrivileges, withoutPrivileges } from './without-privileges.fixture.ts';
 
 const PLAN: RealmPlan = {
   realm: 'audit',
@@ -74,6 +91,13 @@ describe('provisionRealm', () => {
     expect(after.nodes.map(({ name }) => name).toSorted()).toEqual(['one', 'three', 'two']);
   });
 
+  test.each([0, 1])('R2: planned alone, the node with index %i stays where it was among the others', (n) => {
+    using at = folder();
+    const roster = provisionRealm(at.path, PLAN, ports);
+
+    expect(provisionRealm(at.path, { realm: 'audit', nodes: PLAN.nodes.slice(n, n + 1) }, ports)).toEqual(roster);
+  });
+
   test('R1: completes a folder that was left half made, with the keys that are there', () => {
     using at = folder();
     const roster = provisionRealm(at.path, PLAN, ports);
@@ -141,6 +165,41 @@ describe('provisionRealm', () => {
     expect(() => provisionRealm(at.path, { realm: 'audit', nodes: [{ name, agents: [] }] }, ports)).toThrow(
       expect.objectContaining({ code: 'realm.malformed' }),
     );
+  });
+});
+
+/** A folder of somebody without privileges, with a realm, in which nothing can be made until the end. */
+function withReadOnlyRealm(run: (path: string, roster: RealmRoster) => void): void {
+  using at = folder();
+  ownWithoutPrivileges(at.path);
+  const roster = withoutPrivileges(() => provisionRealm(at.path, PLAN, ports));
+  rmSync(join(at.path, 'realm.lock'), { force: true });
+  const names = readdirSync(at.path, { recursive: true, encoding: 'utf8' });
+  const folders = [at.path, ...names.map((name) => join(at.path, name)).filter((path) => statSync(path).isDirectory())];
+  for (const path of folders) chmodSync(path, 0o555);
+  try {
+    withoutPrivileges(() => run(at.path, roster));
+  } finally {
+    for (const path of folders) chmodSync(path, 0o755);
+  }
+}
+
+describe('provisionRealm, where nothing can be written', () => {
+  test('R3: has the realm that is complete, by its plan or a smaller one', () => {
+    withReadOnlyRealm((path, roster) => {
+      expect(provisionRealm(path, PLAN, ports)).toEqual(roster);
+      expect(provisionRealm(path, { realm: 'audit', nodes: PLAN.nodes.slice(0, 1) }, ports)).toEqual(roster);
+      expect(existsSync(join(path, 'realm.lock'))).toBe(false);
+    });
+  });
+
+  test('says of a realm that lacks somebody that it cannot make anything', () => {
+    withReadOnlyRealm((path) => {
+      const nodes = [{ name: 'one', agents: ['clerk'] }];
+      expect(() => provisionRealm(path, { realm: 'audit', nodes }, ports)).toThrow(
+        expect.objectContaining({ code: 'realm.lock_unusable', message: expect.stringContaining('realm.lock') }),
+      );
+    });
   });
 });
 

@@ -2,6 +2,7 @@
  * A realm on disk: who belongs to it, for everybody, and each node's keys, for that node alone.
  *
  *     realm.json                       names, DIDs, logins: nothing secret
+ *     realm.lock                       whoever makes something here has locked it (`file-lock.ts`)
  *     operator/                        the operator's and the sponsor's key, and the login of his tools; no node needs them
  *     nodes/<node>/                    the node's keys
  *     nodes/<node>/agents/<agent>/     the keys of an agent that it hosts
@@ -9,6 +10,8 @@
  * R0. No two agents of a realm have one name on the wire (`wireName`).
  * R1. `realm.json` is written last. A folder without one is completed by the next call, with the keys that are there.
  * R2. What is there is kept: a node or an agent that the plan names and the folder lacks is added, nothing is replaced.
+ * R3. One process at a time makes something. Others wait, and find it made. Where all is made nothing is locked or written: the
+ *     folder of a realm that is complete may be on a disk that cannot be written.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,6 +27,7 @@ import type { Clock } from '../../runtime/core/clock.ts';
 import { CodedError } from '../../runtime/core/errors.ts';
 import type { Random } from '../../runtime/core/random.ts';
 import { unwrap } from '../../runtime/core/result.ts';
+import { lockFile } from './file-lock.ts';
 
 /** Who is to be in a realm. */
 export type RealmPlan = {
@@ -56,51 +60,23 @@ export type RealmNode = {
   readonly agents: ReadonlyMap<string, string>;
 };
 
-/** Makes what the plan names and the folder lacks (R1, R2). An agent stays at its node: to name it elsewhere is refused.
- *  @throws {CodedError} `key.*` · `realm.malformed` · `realm.name_taken` · `realm.other_realm` */
+/** Makes what the plan names and the folder lacks (R1, R2). An agent stays at its node: to name it elsewhere is refused. Waits up to
+ *  10 s, synchronously, for another process that makes something there (R3).
+ *  @throws {CodedError} `key.*` · `realm.malformed` · `realm.name_taken` · `realm.other_realm` · `realm.busy` · `realm.lock_unusable` */
 export function provisionRealm(
   directory: string,
   plan: RealmPlan,
   ports: { clock: Clock; random: Random },
 ): RealmRoster {
-  const realm = realmOf(plan.realm);
-  const { random } = ports;
-  const operator = join(directory, 'operator');
-  const known = findRoster(directory);
-  if (known !== undefined && known.realm !== realm) {
-    throw new CodedError('realm.other_realm', `expected the realm ${realm}, found ${known.realm} in ${directory}`);
-  }
-  const wanted = plan.nodes.map(({ name, agents }) => {
-    const before = known?.nodes.find((one) => one.name === name)?.agents.map((one) => one.name) ?? [];
-    return { name, agents: [...before, ...agents.filter((agent) => !before.includes(agent))] }; // (R2)
-  });
-  const others = known?.nodes.filter((one) => !plan.nodes.some(({ name }) => name === one.name)) ?? [];
-  const kept = others.map(({ name, agents }) => ({ name, agents: agents.map((agent) => agent.name) }));
-  if (known !== undefined) checkMoves(known, plan);
-  checkNames([...kept, ...wanted]);
+  const whole = findWhole(directory, membersOf(directory, plan));
+  if (whole !== undefined) return whole;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  if (!existsSync(operator)) createKeyFolder(operator, { kind: 'operator' }, random);
-  const sponsor = readKeyFile(join(operator, 'sponsor.key'), 'sponsor');
-  const tools = join(operator, TOOLS);
-  if (!existsSync(tools)) writeKeyFile(tools, { purpose: 'login', pair: generateKeyPair(random) }, random);
-  const nodes = wanted.map(({ name, agents }) => {
-    const folder = nodeFolder(directory, name);
-    mkdirSync(join(directory, 'nodes'), { recursive: true, mode: 0o700 });
-    if (!existsSync(folder)) createKeyFolder(folder, { kind: 'node' }, random);
-    mkdirSync(join(folder, 'agents'), { recursive: true, mode: 0o700 });
-    const told = agents.map((agent) => {
-      const place = join(folder, 'agents', wireName(agent));
-      if (!existsSync(place)) createAgentFolder(place, { name: wireName(agent), sponsor }, ports);
-      return { name: agent, did: readKeyFolder(place).did };
-    });
-    const { did, keys } = readKeyFolder(folder);
-    return { name, did, login: keys.get('login.key')?.key ?? did, agents: told };
-  });
-  const operatorLogin = formatDidKey(readKeyFile(tools, 'login').publicKey);
-  const { did } = readKeyFolder(operator);
-  const roster: RealmRoster = { realm, operator: did, operatorLogin, nodes: [...others, ...nodes] };
+  using _ = lockRealm(directory);
+  const members = membersOf(directory, plan); // another process may have made some in the meantime
+  makeKeys(directory, members, ports);
+  const roster = rosterFromKeys(directory, members);
   const path = join(directory, ROSTER);
-  writeFileSync(`${path}.new`, `${JSON.stringify({ schema: SCHEMA, ...roster }, null, 2)}\n`, { flush: true });
+  writeFileSync(`${path}.new`, textOf(roster), { flush: true });
   renameSync(`${path}.new`, path);
   return roster;
 }
@@ -144,9 +120,8 @@ export function openRealmNode(directory: string, name: string): RealmNode {
     const known = roster.nodes.map((one) => one.name).join(', ');
     throw new CodedError('realm.no_such_node', `expected one of ${known}, found ${name}`);
   }
-  const folder = nodeFolder(directory, name);
-  const { node, login } = openNodeKeys(folder);
-  const agents = new Map(entry.agents.map((agent) => [agent.name, join(folder, 'agents', wireName(agent.name))]));
+  const { node, login } = openNodeKeys(nodeFolder(directory, name));
+  const agents = new Map(entry.agents.map((agent) => [agent.name, agentFolder(directory, name, agent.name)]));
   return { roster, name, did: entry.did, node, login, agents };
 }
 
@@ -188,6 +163,9 @@ export function openOperatorLogin(directory: string): KeyPair {
 }
 
 const ROSTER = 'realm.json';
+const LOCK = 'realm.lock';
+/** Keys for a thousand agents took 7 s. */
+const LOCK_WAIT_MS = 10_000;
 const TOOLS = 'login.key';
 const SCHEMA = 'ringmesh.realm/1';
 
@@ -205,6 +183,88 @@ const ROSTER_SHAPE = z.strictObject({
     }),
   ),
 });
+
+/** Who is in the realm already, and the nodes planned with all their agents. */
+type Members = { readonly realm: Realm; readonly known: RealmRoster['nodes']; readonly wanted: RealmPlan['nodes'] };
+
+function membersOf(directory: string, plan: RealmPlan): Members {
+  const realm = realmOf(plan.realm);
+  const known = findRoster(directory);
+  if (known !== undefined && known.realm !== realm) {
+    throw new CodedError('realm.other_realm', `expected the realm ${realm}, found ${known.realm} in ${directory}`);
+  }
+  const nodes = known?.nodes ?? [];
+  const wanted = plan.nodes.map(({ name, agents }) => {
+    const before = nodes.find((one) => one.name === name)?.agents.map((one) => one.name) ?? [];
+    return { name, agents: [...before, ...agents.filter((agent) => !before.includes(agent))] }; // (R2)
+  });
+  const others = nodes.filter((one) => !plan.nodes.some(({ name }) => name === one.name));
+  const kept = others.map(({ name, agents }) => ({ name, agents: agents.map((agent) => agent.name) }));
+  if (known !== undefined) checkMoves(known, plan);
+  checkNames([...kept, ...wanted]);
+  return { realm, known: nodes, wanted };
+}
+
+/** The roster of a realm that lacks nothing, and says so. */
+function findWhole(directory: string, members: Members): RealmRoster | undefined {
+  const path = join(directory, ROSTER);
+  const operator = join(directory, 'operator');
+  const folders = members.wanted.flatMap(({ name, agents }) => [
+    nodeFolder(directory, name),
+    ...agents.map((agent) => agentFolder(directory, name, agent)),
+  ]);
+  if (![path, operator, join(operator, TOOLS), ...folders].every((one) => existsSync(one))) return undefined;
+  readKeyFile(join(operator, 'sponsor.key'), 'sponsor'); // who could have read it is told at each start
+  const roster = rosterFromKeys(directory, members);
+  return readFileSync(path, 'utf8') === textOf(roster) ? roster : undefined;
+}
+
+/** R3. */
+function lockRealm(directory: string): Disposable {
+  const lock = lockFile(join(directory, LOCK), LOCK_WAIT_MS, 'realm.lock_unusable');
+  if (lock !== undefined) return lock;
+  const message =
+    `expected nobody else to make keys in ${directory} for ${LOCK_WAIT_MS / 1000} s, found another process at it: ` +
+    `start again when it has ended, or end it if it hangs`;
+  throw new CodedError('realm.busy', message, { retryable: true });
+}
+
+/** Makes the keys that are not there. */
+function makeKeys(directory: string, { wanted }: Members, ports: { clock: Clock; random: Random }): void {
+  const { random } = ports;
+  const operator = join(directory, 'operator');
+  if (!existsSync(operator)) createKeyFolder(operator, { kind: 'operator' }, random);
+  const sponsor = readKeyFile(join(operator, 'sponsor.key'), 'sponsor');
+  const tools = join(operator, TOOLS);
+  if (!existsSync(tools)) writeKeyFile(tools, { purpose: 'login', pair: generateKeyPair(random) }, random);
+  for (const { name, agents } of wanted) {
+    const folder = nodeFolder(directory, name);
+    mkdirSync(join(directory, 'nodes'), { recursive: true, mode: 0o700 });
+    if (!existsSync(folder)) createKeyFolder(folder, { kind: 'node' }, random);
+    mkdirSync(join(folder, 'agents'), { recursive: true, mode: 0o700 });
+    for (const agent of agents) {
+      const place = agentFolder(directory, name, agent);
+      if (!existsSync(place)) createAgentFolder(place, { name: wireName(agent), sponsor }, ports);
+    }
+  }
+}
+
+/** What the keys say that are there, of the nodes planned; of the others what is known. Who was there first stays there. */
+function rosterFromKeys(directory: string, { realm, known, wanted }: Members): RealmRoster {
+  const planned = wanted.map(({ name, agents }) => {
+    const { did, keys } = readKeyFolder(nodeFolder(directory, name));
+    const told = agents.map((agent) => ({ name: agent, did: readKeyFolder(agentFolder(directory, name, agent)).did }));
+    return { name, did, login: keys.get('login.key')?.key ?? did, agents: told };
+  });
+  const nodes = new Map([...known, ...planned].map((node) => [node.name, node]));
+  const operatorLogin = formatDidKey(readKeyFile(join(directory, 'operator', TOOLS), 'login').publicKey);
+  const { did } = readKeyFolder(join(directory, 'operator'));
+  return { realm, operator: did, operatorLogin, nodes: [...nodes.values()] };
+}
+
+function textOf(roster: RealmRoster): string {
+  return `${JSON.stringify({ schema: SCHEMA, ...roster }, null, 2)}\n`;
+}
 
 /** An agent's node is in its certificates and in others' logs: it does not move because somebody counts nodes otherwise. */
 function checkMoves({ nodes }: RealmRoster, plan: RealmPlan): void {
@@ -247,6 +307,10 @@ export function nodeFolder(directory: string, name: string): string {
     );
   }
   return join(directory, 'nodes', name);
+}
+
+function agentFolder(directory: string, node: string, agent: string): string {
+  return join(nodeFolder(directory, node), 'agents', wireName(agent));
 }
 
 function realmOf(text: string): Realm {

@@ -10,6 +10,7 @@ import { expect, test } from 'vitest';
 import { hasCode } from '../../runtime/core/errors.ts';
 import { APART, testApart } from './apart.fixture.ts';
 import { claimAll, claimSlot } from './slot.ts';
+import { withoutPrivileges } from './without-privileges.fixture.ts';
 
 const HOLDER = fileURLToPath(new URL('./slot-holder.fixture.ts', import.meta.url));
 
@@ -119,19 +120,6 @@ test('slots whose keys are elsewhere are passed over; where none is here, that i
 });
 
 const UNUSABLE = expect.objectContaining({ code: 'realm.slot_unusable' });
-
-/** Root writes anywhere, so what it may not do is tried as nobody. */
-const NOBODY = 65_534;
-
-function withoutPrivileges(run: () => void): void {
-  const isRoot = process.geteuid?.() === 0;
-  if (isRoot) process.seteuid?.(NOBODY);
-  try {
-    run();
-  } finally {
-    if (isRoot) process.seteuid?.(0);
-  }
-}
 
 test('a folder that cannot be written is a fault, and not a slot', async () => {
   await using place = new Place('a-1');
