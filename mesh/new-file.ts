@@ -62,10 +62,16 @@ export function removeFile(path: string): void {
   flushNames(dirname(path));
 }
 
+/** Whether a crash has left it, so that it is nothing. */
+export function isUnfinished(name: string): boolean {
+  return name.endsWith(UNFINISHED);
+}
+
+const UNFINISHED = '.unfinished';
 const TAKEN = ['EEXIST', 'ENOTEMPTY', 'ENOTDIR'];
 
 function unfinishedName(path: string, random: Random): string {
-  return join(dirname(path), `.${basename(path)}.${toHex(random.bytes(8))}.unfinished`);
+  return join(dirname(path), `.${basename(path)}.${toHex(random.bytes(8))}${UNFINISHED}`);
 }
 
 function writeFlushed(path: string, text: string): void {

@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -121,6 +121,20 @@ describe('doctor', () => {
     expect(ran.stdout.match(/^ok +keys /gm)?.length).toBe(2);
     expect(ran.stdout).toMatch(/^fail {2}keys .*agents\/clerk\/agent-0\.key/m);
     expect(ran.stderr).toMatch(/^ringmesh: doctor\.failed: .*keys\n$/);
+  });
+
+  test('what a killed process left unfinished in a realm is no folder of keys, and no fault', () => {
+    using at = desk();
+    const plan = { realm: 'shop', nodes: [{ name: 'till', agents: ['clerk'] }] };
+    provisionRealm(join(at.path, 'keys'), plan, { clock: systemClock, random: systemRandom });
+    for (const name of ['.bar', 'till/agents/.cook']) {
+      mkdirSync(join(at.path, 'keys/nodes', `${name}.0123456789abcdef.unfinished`));
+    }
+
+    const ran = at.run(['doctor', '--keys', 'keys']);
+
+    expect(ran.stdout.match(/^ok +keys /gm)?.length).toBe(3);
+    expect(ran.stdout).not.toMatch(/^fail +keys/m);
   });
 
   test('what a node was given is told with its end, and warned of when it is to be renewed or was changed', async () => {

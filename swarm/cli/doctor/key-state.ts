@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type KeyFolder, readKeyFolder } from '../../../mesh/key-folder.ts';
+import { isUnfinished } from '../../../mesh/new-file.ts';
 import { hasCode, messageOf } from '../../../runtime/core/errors.ts';
 import { type Check, fail, ok } from './check.ts';
 
@@ -12,8 +13,10 @@ export function lookAtKeys(directory: string): readonly Check[] {
 
 /** Of a realm, as far as they are here: the operator's, each node's, each agent's. A node's machine has its own alone. */
 function foldersOf(realm: string): readonly string[] {
-  const within = (folder: string): readonly string[] =>
-    existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
+  const within = (folder: string): readonly string[] => {
+    const names = existsSync(folder) ? readdirSync(folder) : [];
+    return names.filter((name) => !isUnfinished(name)).map((name) => join(folder, name));
+  };
   const nodes = within(join(realm, 'nodes'));
   const operator = join(realm, 'operator');
   return [
