@@ -98,6 +98,25 @@ describe('provisionRealm', () => {
     expect(provisionRealm(at.path, { realm: 'audit', nodes: PLAN.nodes.slice(n, n + 1) }, ports)).toEqual(roster);
   });
 
+  test('R3: who plans by what is there plans again, if others make something before it is its turn', () => {
+    using at = folder();
+    let isFirst = true;
+    const plan = (known?: RealmRoster): RealmPlan => {
+      if (isFirst) {
+        isFirst = false;
+        provisionRealm(at.path, { realm: 'audit', nodes: [{ name: 'one', agents: ['audit'] }] }, ports); // by another process
+      }
+      const home = known?.nodes.find(({ agents }) => agents.some(({ name }) => name === 'audit'))?.name ?? 'two';
+      return { realm: 'audit', nodes: [{ name: home, agents: ['audit', 'clerk'] }] };
+    };
+
+    const { nodes } = provisionRealm(at.path, plan, ports);
+
+    expect(nodes.map(({ name, agents }) => [name, agents.map((agent) => agent.name)])).toEqual([
+      ['one', ['audit', 'clerk']],
+    ]);
+  });
+
   test('R1: completes a folder that was left half made, with the keys that are there', () => {
     using at = folder();
     const roster = provisionRealm(at.path, PLAN, ports);

@@ -35,6 +35,8 @@ export type RealmPlan = {
   readonly nodes: readonly { readonly name: string; readonly agents: readonly string[] }[];
 };
 
+type Planned = RealmPlan | ((known?: RealmRoster) => RealmPlan);
+
 /** Who is in a realm: what each of its nodes knows of the others. */
 export type RealmRoster = {
   readonly realm: Realm;
@@ -61,13 +63,9 @@ export type RealmNode = {
 };
 
 /** Makes what the plan names and the folder lacks (R1, R2). An agent stays at its node: to name it elsewhere is refused. Waits up to
- *  10 s, synchronously, for another process that makes something there (R3).
+ *  10 s, synchronously, for another process that makes something there (R3); who plans by what is there plans again after that.
  *  @throws {CodedError} `key.*` · `realm.malformed` · `realm.name_taken` · `realm.other_realm` · `realm.busy` · `realm.lock_unusable` */
-export function provisionRealm(
-  directory: string,
-  plan: RealmPlan,
-  ports: { clock: Clock; random: Random },
-): RealmRoster {
+export function provisionRealm(directory: string, plan: Planned, ports: { clock: Clock; random: Random }): RealmRoster {
   const whole = findWhole(directory, membersOf(directory, plan));
   if (whole !== undefined) return whole;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -187,9 +185,10 @@ const ROSTER_SHAPE = z.strictObject({
 /** Who is in the realm already, and the nodes planned with all their agents. */
 type Members = { readonly realm: Realm; readonly known: RealmRoster['nodes']; readonly wanted: RealmPlan['nodes'] };
 
-function membersOf(directory: string, plan: RealmPlan): Members {
-  const realm = realmOf(plan.realm);
+function membersOf(directory: string, planned: Planned): Members {
   const known = findRoster(directory);
+  const plan = typeof planned === 'function' ? planned(known) : planned;
+  const realm = realmOf(plan.realm);
   if (known !== undefined && known.realm !== realm) {
     throw new CodedError('realm.other_realm', `expected the realm ${realm}, found ${known.realm} in ${directory}`);
   }

@@ -8,14 +8,7 @@ import { rootsOf } from '../file/delegations.ts';
 import { planOf } from '../file/plan.ts';
 import { agentsOf, placeOfSlot, slotsOf } from '../file/roles.ts';
 import type { SwarmFile } from '../file/swarm-file.ts';
-import {
-  findRoster,
-  openRealmNode,
-  openWholeRealm,
-  provisionRealm,
-  type RealmRoster,
-  readRoster,
-} from '../realm/realm-folder.ts';
+import { openRealmNode, openWholeRealm, provisionRealm, type RealmRoster, readRoster } from '../realm/realm-folder.ts';
 import { claimAll, claimSlot } from '../realm/slot.ts';
 import { readRevoked } from '../realm/taken-back.ts';
 import { Given } from './given.ts';
@@ -35,7 +28,7 @@ export function openIdentity(made: Made, { swarm, configuration, ports }: Parts)
   const directory = keys.value;
   const isAlone = only.value === null;
   if (isAlone && swarm.delegations === undefined) return { detail: 'the key of the log' };
-  if (isAlone || broker.value === 'spawn') provisionRealm(directory, planOf(swarm, findRoster(directory)), ports);
+  if (isAlone || broker.value === 'spawn') provisionRealm(directory, (known) => planOf(swarm, known), ports);
   const roster = readRoster(directory);
   mustBePlaced(swarm, only.value, { directory, roster });
   using claimed = new DisposableStack();

@@ -6,13 +6,7 @@ import { systemClock, systemRandom } from '../../../runtime/core/system.ts';
 import { replaceFile } from '../../../runtime/log/durable-file.ts';
 import { rootsOf } from '../../file/delegations.ts';
 import { planOf } from '../../file/plan.ts';
-import {
-  brokerOperators,
-  brokerUsers,
-  findRoster,
-  provisionRealm,
-  type RealmRoster,
-} from '../../realm/realm-folder.ts';
+import { brokerOperators, brokerUsers, provisionRealm, type RealmRoster } from '../../realm/realm-folder.ts';
 import { mintRoots } from '../../realm/roots.ts';
 import { formatFacts } from '../facts.ts';
 import { type BrokerOptions, brokerSettings } from '../nats/broker-options.ts';
@@ -29,7 +23,7 @@ export async function makeRealm(shell: Shell, file: string, options: Options): P
   const settings = brokerConfig === undefined ? undefined : await brokerSettings(shell, options);
   const directory = configuration.keys.value;
   const ports = { clock: systemClock, random: systemRandom };
-  const roster = provisionRealm(directory, planOf(swarm, findRoster(directory)), ports);
+  const roster = provisionRealm(directory, (known) => planOf(swarm, known), ports);
   const nodes = roster.nodes.map(({ name }) => name);
   const signed = await mintRoots({ directory, roster }, rootsOf(swarm), { nodes, ...ports });
   const written = settings === undefined ? undefined : resolve(brokerConfig ?? '');
