@@ -69,7 +69,7 @@ export function provisionRealm(directory: string, plan: Planned, ports: { clock:
   const whole = findWhole(directory, membersOf(directory, plan));
   if (whole !== undefined) return whole;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  using _ = lockRealm(directory);
+  using _ = lockRealm(directory, LOCK_WAIT_MS);
   const members = membersOf(directory, plan); // another process may have made some in the meantime
   makeKeys(directory, members, ports);
   const roster = rosterFromKeys(directory, members);
@@ -163,7 +163,7 @@ export function openOperatorLogin(directory: string): KeyPair {
 const ROSTER = 'realm.json';
 const LOCK = 'realm.lock';
 /** Keys for a thousand agents took 7 s. */
-const LOCK_WAIT_MS = 10_000;
+export const LOCK_WAIT_MS = 10_000;
 const TOOLS = 'login.key';
 const SCHEMA = 'ringmesh.realm/1';
 
@@ -218,13 +218,12 @@ function findWhole(directory: string, members: Members): RealmRoster | undefined
   return readFileSync(path, 'utf8') === textOf(roster) ? roster : undefined;
 }
 
-/** R3. */
-function lockRealm(directory: string): Disposable {
-  const lock = lockFile(join(directory, LOCK), LOCK_WAIT_MS, 'realm.lock_unusable');
+/** R3. Waits for whoever has it, synchronously. @throws {CodedError} `realm.busy` · `realm.lock_unusable` */
+export function lockRealm(directory: string, waitMs: number): Disposable {
+  const lock = lockFile(join(directory, LOCK), waitMs, 'realm.lock_unusable');
   if (lock !== undefined) return lock;
-  const message =
-    `expected nobody else to make keys in ${directory} for ${LOCK_WAIT_MS / 1000} s, found another process at it: ` +
-    `start again when it has ended, or end it if it hangs`;
+  const found = `found another process at it for ${waitMs / 1000} s`;
+  const message = `expected nobody else to make keys or roots in ${directory}, ${found}: try again when it has ended, or end it if it hangs`;
   throw new CodedError('realm.busy', message, { retryable: true });
 }
 

@@ -7,6 +7,7 @@ import { formatDidKey } from '../../runtime/codec/did-key.ts';
 import { systemClock, systemRandom } from '../../runtime/core/system.ts';
 import { LineProcess } from './line-process.fixture.ts';
 import { openOperatorLogin, openRealmNode, provisionRealm, type RealmPlan, readRoster } from './realm-folder.ts';
+import { readRoots } from './roots.ts';
 
 const MAKER = new URL('./realm-maker.fixture.ts', import.meta.url);
 const PLAN: RealmPlan = { realm: 'audit', nodes: [{ name: 'one', agents: ['audit/reporter'] }] };
@@ -60,6 +61,19 @@ test('R3: processes that each add a node to one realm at once lose none', async 
     const { nodes, ...roster } = readRoster(directory);
     expect(nodes.map(({ name }) => name).toSorted()).toEqual(names.toSorted());
     expect(rosterOnDisk(directory)).toEqual({ ...roster, nodes });
+  }
+});
+
+test('O4: processes that sign the roots of one realm at once sign each once, and lose none', async () => {
+  using at = folder();
+  await using stack = new AsyncDisposableStack();
+  const signers = [1, 2, 3].map(() => stack.use(new LineProcess(new URL('./roots-maker.fixture.ts', import.meta.url))));
+  for (let round = 0; round < 20; round++) {
+    const directory = join(at.path, `${round}`);
+    const roster = provisionRealm(directory, { realm: 'audit', nodes: [{ name: 'one', agents: ['desk'] }] }, ports);
+    const signed = await Promise.all(signers.map((signer) => signer.ask(directory)));
+    expect(signed.toSorted()).toEqual(['0', '0', '3']);
+    expect(await readRoots({ directory, roster }, 'one')).toHaveLength(3);
   }
 });
 

@@ -10,6 +10,7 @@
  *     names it as it was.
  *     A running node signs none with a budget: it would give again and again what was meant once.
  * O3. Only who has the operator's key signs. A node needs its own folder, and no more.
+ * O4. One process at a time signs, under the realm's lock (R3). A node that runs does not wait for it: it looks again later.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,7 +25,7 @@ import type { Random } from '../../runtime/core/random.ts';
 import { replaceFile } from '../../runtime/log/durable-file.ts';
 import { Operator } from '../authority/operator.ts';
 import { keyOfTerms, type Roots, type RootTerms } from '../file/delegations.ts';
-import { nodeFolder, type RealmRoster } from './realm-folder.ts';
+import { LOCK_WAIT_MS, lockRealm, nodeFolder, type RealmRoster } from './realm-folder.ts';
 import { readRevoked } from './taken-back.ts';
 
 type Place = { readonly directory: string; readonly roster: RealmRoster };
@@ -34,50 +35,72 @@ export function hasOperator(directory: string): boolean {
   return existsSync(join(directory, 'operator', 'operator.key'));
 }
 
-/** Signs what is wanted and not there (O1, O2), for the agents of these nodes; tells how many.
- *  @throws {CodedError} `key.*` · `jwt.*`, `statement.*`: what is there was changed · `delegation.bad_terms` */
-export async function mintRoots(
-  { directory, roster }: Place,
-  wanted: Roots,
-  ports: {
-    readonly nodes: readonly string[];
-    readonly clock: Clock;
-    readonly random: Random;
-    readonly isRevoked?: (root: Cid) => boolean;
-    /** Not at a start: what has a budget stays as it is (O1). */
-    readonly isRunning?: boolean;
-  },
-): Promise<number> {
+/** Signs what is wanted and not there (O1, O2), for the agents of these nodes; tells how many. Waits for another process that makes
+ *  something in the folder, unless this is a node that runs (O4).
+ *  @throws {CodedError} `key.*` · `jwt.*`, `statement.*`: what is there was changed · `delegation.bad_terms` · `realm.busy` ·
+ *   `realm.lock_unusable` */
+export async function mintRoots(place: Place, wanted: Roots, ports: MintPorts): Promise<number> {
+  const operator = Operator.ofRealm(place.directory, ports);
+  if ((await draftsOf(place, wanted, ports)).every(({ isSame }) => isSame)) return 0;
+  using _ = lockRealm(place.directory, ports.isRunning === true ? 0 : LOCK_WAIT_MS);
+  const now = ports.clock.now();
+  let count = 0;
+  for (const { node, lines, isSame } of await draftsOf(place, wanted, ports)) {
+    const tokens: string[] = [];
+    for (const line of lines) {
+      if (typeof line === 'string') {
+        tokens.push(line);
+        continue;
+      }
+      const { forMs, ...given } = line.terms;
+      tokens.push((await operator.grant(line.did, { ...given, expires: (now + forMs) as Millis })).token);
+      count += 1;
+    }
+    if (!isSame) await replaceFile(rootsFile(place.directory, node), tokens.map((token) => `${token}\n`).join(''));
+  }
+  return count;
+}
+
+type MintPorts = {
+  readonly nodes: readonly string[];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly isRevoked?: (root: Cid) => boolean;
+  /** Not at a start: what has a budget stays as it is (O1). */
+  readonly isRunning?: boolean;
+};
+
+/** What a node's file is to have, line by line: tokens that stay, and what is to be signed. */
+type Draft = {
+  readonly node: string;
+  readonly lines: readonly (string | { readonly did: Did; readonly terms: RootTerms })[];
+  /** The file has it. */
+  readonly isSame: boolean;
+};
+
+async function draftsOf({ directory, roster }: Place, wanted: Roots, ports: MintPorts): Promise<readonly Draft[]> {
   const { nodes, clock, isRunning = false } = ports;
   const gone = new Set<string>(readRevoked(directory).map(({ value }) => value.target));
   const isRevoked = (root: Cid): boolean => gone.has(root) || ports.isRevoked?.(root) === true;
-  const operator = Operator.ofRealm(directory, ports);
   const now = clock.now();
-  let count = 0;
-  for (const { name, agents } of roster.nodes) {
-    if (!nodes.includes(name)) continue;
-    const held = await readRoots({ directory, roster }, name);
-    const kept: string[] = [];
-    const keep = (some: readonly Delegation[]): void => void kept.push(...some.map(({ token }) => token));
+  const drafts: Draft[] = [];
+  for (const { name: node, agents } of roster.nodes) {
+    if (!nodes.includes(node)) continue;
+    const held = await readRoots({ directory, roster }, node);
+    const lines: (string | { did: Did; terms: RootTerms })[] = [];
     for (const { name: agent, did } of agents) {
       for (const terms of wanted.get(agent) ?? []) {
         const same = rootsFor(held, did, terms);
-        if (isRunning && isBounded(terms.budget)) {
-          keep(same);
-          continue;
-        }
-        keep(same.filter(({ cid, claims }) => isRevoked(cid) || now < claims.exp * 1000));
-        if (same.some((root) => isRevoked(root.cid) || !isDue(root, now))) continue;
-        const { forMs, ...given } = terms;
-        kept.push((await operator.grant(did, { ...given, expires: (now + forMs) as Millis })).token);
-        count += 1;
+        const isLeft = isRunning && isBounded(terms.budget);
+        const stays = same.filter(({ cid, claims }) => isLeft || isRevoked(cid) || now < claims.exp * 1000);
+        lines.push(...stays.map(({ token }) => token));
+        if (!isLeft && !same.some((root) => isRevoked(root.cid) || !isDue(root, now))) lines.push({ did, terms });
       }
     }
-    const before = held.map(({ token }) => token);
-    if (kept.length === before.length && kept.every((token, n) => token === before[n])) continue;
-    await replaceFile(rootsFile(directory, name), kept.map((token) => `${token}\n`).join(''));
+    const isSame = lines.length === held.length && lines.every((line, n) => line === held[n]?.token);
+    drafts.push({ node, lines, isSame });
   }
-  return count;
+  return drafts;
 }
 
 /** The tokens for a node's agents, of which every root that is wanted has one: what has ended was once given, and is for the
