@@ -7,6 +7,7 @@ import { editTables, fill, rowsOf, type Tables, type TestDirectory, testDirector
 import { event, write } from './event.fixture.ts';
 import { type LogReport, verifyLog } from './fsck.ts';
 import { tileKey, u64 } from './layout.ts';
+import { lengthenLongValues } from './tamper.fixture.ts';
 import { verifyInChild } from './verify-child.ts';
 
 async function filled(size: number): Promise<TestDirectory> {
@@ -242,12 +243,34 @@ describe('in a log that is not sound', () => {
 
   test('a reader that dies of what it reads has found it', async () => {
     using at = await filled(700);
-    const file = join(epoch0(at), 'data.mdb');
-    truncateSync(file, 40_000);
+    lengthenLongValues(join(epoch0(at), 'data.mdb'));
 
-    const report = await verifyInChild(at.directory);
+    const { problems } = await verifyInChild(at.directory);
 
-    expect(report.problemCount).toBeGreaterThan(0);
+    expect(problems).toEqual([
+      { code: 'log.unreadable', place: 'data.mdb', message: expect.stringMatching(/ ended by SIG[A-Z]+$/) },
+    ]);
+  });
+
+  test('a file that was cut short is found, with its length and the one that it should have', async () => {
+    using at = await filled(700);
+    truncateSync(join(epoch0(at), 'data.mdb'), 40_000);
+
+    const { problems } = await verifyInChild(at.directory);
+
+    const message = expect.stringMatching(/^expected \d+ bytes, found 40000, cut short: /);
+    expect(problems).toEqual([{ code: 'log.unreadable', place: 'data.mdb', message }]);
+  });
+
+  test('an earlier epoch that was cut short is found, and the others are read', async () => {
+    using at = await filled(300);
+    await at.succeed();
+    truncateSync(join(epoch0(at), 'data.mdb'), 40_000);
+
+    const { problems, size } = await verify(at);
+
+    expect(size).toBe(1);
+    expect(problems).toMatchObject([{ code: 'log.unreadable', place: 'epoch-0: data.mdb' }]);
   });
 });
 

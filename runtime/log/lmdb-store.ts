@@ -27,6 +27,7 @@ import { Entries } from './entries.ts';
 import { EventIndex } from './event-index.ts';
 import * as layout from './layout.ts';
 import { openEnvironment, openTables, type Tables, type Usage, usageOf } from './lmdb-tables.ts';
+import { faultOfFile } from './mapped-file.ts';
 import { DamageError } from './recover.ts';
 import { hasRoom } from './reserve.ts';
 import { fullError, stopError } from './stop-error.ts';
@@ -107,6 +108,8 @@ export class LmdbStore implements LogStore {
     this.#directory = realpathSync(directory);
     this.isReadOnly = access.mode === 'read';
     if (!this.isReadOnly) mustBeUnread(this.#directory);
+    const fault = faultOfFile(join(directory, 'data.mdb'));
+    if (fault !== undefined) throw new DamageError('data.mdb', fault);
     this.#env = openEnvironment(directory, this.isReadOnly, access.mode === 'write' && access.plantNoSync === true);
     try {
       this.#tables = openTables(this.#env);

@@ -11,6 +11,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase, type Transaction } from 'lmdb';
 import { CodedError } from '../core/errors.ts';
+import { faultOfFile } from './mapped-file.ts';
 
 export const TABLES = ['meta', 'entries', 'tiles', 'streams', 'ids', 'blobs', 'checkpoints'] as const;
 
@@ -30,12 +31,13 @@ export class RawTables implements AsyncDisposable {
   #work = 0;
 
   /** `onWork` is called after every so much reading, so that whoever waits knows that it goes on.
-   *  @throws `log.not_found` and whatever LMDB makes of a damaged file */
+   *  @throws `log.not_found` · `log.unreadable` · whatever LMDB makes of a damaged file */
   constructor(directory: string, onWork: () => void = () => undefined) {
     this.#onWork = onWork;
-    if (!existsSync(join(directory, 'data.mdb'))) {
-      throw new CodedError('log.not_found', `expected a log in ${directory}, found no data.mdb`);
-    }
+    const path = join(directory, 'data.mdb');
+    if (!existsSync(path)) throw new CodedError('log.not_found', `expected a log in ${directory}, found no data.mdb`);
+    const fault = faultOfFile(path);
+    if (fault !== undefined) throw new CodedError('log.unreadable', fault);
     this.#env = open<Buffer, Buffer>({ path: directory, maxDbs: 8, ...BINARY, readOnly: true });
     this.names = [...this.#env.getKeys()].map((key) => key.toString('latin1').replace(/\0$/, '')); // as lmdb-js ends them
     const tables = TABLES.filter((name) => this.names.includes(name)).map(

@@ -2,7 +2,17 @@
  * A hand in the file: every way the tamper suite changes a log. Each change is drawn from a seed, says what it did, and, where
  * it wronged a record, which one.
  */
-import { closeSync, cpSync, ftruncateSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { hashLeaf } from '../codec/merkle.ts';
 import { digestText } from '../codec/record.ts';
@@ -301,6 +311,22 @@ function mutatePages(path: string, random: Random): Mutation {
     closeSync(fd);
   }
 }
+
+/** Lets every value that has pages of its own say that it is far longer than the file: its reader dies of that. */
+export function lengthenLongValues(path: string): void {
+  const file = readFileSync(path);
+  for (let page = 2 * PAGE; page < file.length; page += PAGE) {
+    if (file.readUInt16LE(page + 18) !== LEAF) continue;
+    for (let n = 0; n < file.readUInt16LE(page + 20); n += 2) {
+      const node = page + 24 + file.readUInt16LE(page + 24 + n);
+      if ((file.readUInt16LE(node + 4) & IS_LONG) !== 0) file.writeUInt16LE(0x0fff, node + 2);
+    }
+  }
+  writeFileSync(path, file);
+}
+
+/** `P_LEAF` and `F_BIGDATA` of LMDB. */
+const [LEAF, IS_LONG] = [0x02, 0x01];
 
 function readAt(fd: number, at: number, length: number): Buffer {
   const bytes = Buffer.alloc(length);

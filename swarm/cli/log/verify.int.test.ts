@@ -1,6 +1,7 @@
-import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { lengthenLongValues } from '../../../runtime/log/tamper.fixture.ts';
 import { desk, lines, withLog } from '../command.fixture.ts';
 
 const SMALL = ['--reserve', '0'];
@@ -69,13 +70,13 @@ describe('log verify', () => {
   test('finds a file damaged that would crash its reader, with exit 5', async () => {
     using at = desk();
     await withLog(at, 3_000);
-    truncateSync(join(at.path, 'log/epoch-0/data.mdb'), 100 * 4_096);
+    lengthenLongValues(join(at.path, 'log/epoch-0/data.mdb'));
 
     const { status, stdout, stderr } = at.run(['log', 'verify', 'log', '--json']);
 
     expect(status).toBe(5);
-    expect(JSON.parse(stdout)).toMatchObject({ ok: false });
-    expect(JSON.parse(stderr)).toMatchObject({ error: { exit: 5 } });
+    expect(JSON.parse(stdout)).toMatchObject({ ok: false, problems: [{ code: 'log.unreadable' }] });
+    expect(JSON.parse(stderr)).toMatchObject({ error: { exit: 5, message: expect.stringContaining('ended by SIG') } });
   });
 
   test('finds an older copy of the log by its anchor, with exit 5', async () => {
