@@ -1,6 +1,6 @@
 /** Swarms from files, as processes of their own, in a project as a user has it. */
 
-import { chmodSync, existsSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type Desk, ended } from '../command.fixture.ts';
@@ -44,6 +44,15 @@ test('it goes on in the same log, with what flags and environment say instead of
   expect(first).toMatchObject({ schema: 'ringmesh.up/1', quorum: '1 of 1 operator', isVerified: true });
   expect(second.answers[0]?.outcome.value).toMatchObject({ said: 'bob 8 t0ken' });
   expect(second.log.size).toBeGreaterThan(first.log.size);
+});
+
+test('it does not start on a log whose file was cut short, and says so', () => {
+  using at = project();
+  up(at);
+  truncateSync(join(at.path, '.ringmesh/office/epoch-0/data.mdb'), 20_000);
+  const { status, signal, stderr } = up(at);
+  expect({ status, signal }).toEqual({ status: 5, signal: null });
+  expect(stderr).toMatch(/^ringmesh: log\.damaged: data\.mdb: expected \d+ bytes, found 20000, /m);
 });
 
 test('an agent that needs more trust than a caller has is not reached by it', () => {
