@@ -23,22 +23,31 @@ import { areFree, PAGE_HEADER_BYTES } from './free-list.ts';
 /** What is wrong with a file, in words; `undefined` where LMDB may have it. */
 export function faultOfFile(path: string): string | undefined {
   const fd = openSync(path, 'r');
-  const read = (at: number, length: number): Buffer => readAt(fd, at, length);
   try {
-    for (let round = 1; ; round++) {
-      const meta = newestMeta(read);
-      const bytes = fstatSync(fd).size; // F1
-      if (meta === undefined)
-        return `expected the two meta pages of an LMDB file, found other bytes or none: ${REMEDY}`;
-      const { pages, pageBytes, transaction } = meta;
-      if (bytes >= pages * pageBytes) return undefined;
-      if (areFree({ from: Math.floor(bytes / pageBytes), to: pages }, { ...meta, read })) return undefined; // F2
-      // A writer may have written over the list while it was read: then it has written a meta page, too.
-      if (round === ROUNDS_MAX || newestMeta(read)?.transaction === transaction)
-        return `expected ${pages * pageBytes} bytes, found ${bytes}, cut short: ${REMEDY}`;
-    }
+    return faultOf({ read: (at, length) => readAt(fd, at, length), length: () => fstatSync(fd).size });
   } finally {
     closeSync(fd);
+  }
+}
+
+type File = {
+  /** Fewer bytes where the file ends. */
+  readonly read: (at: number, length: number) => Buffer;
+  readonly length: () => number;
+};
+
+/** The same of a file that is open, and that somebody may be writing. */
+export function faultOf({ read, length }: File): string | undefined {
+  for (let round = 1; ; round++) {
+    const meta = newestMeta(read);
+    const bytes = length(); // F1
+    if (meta === undefined) return `expected the two meta pages of an LMDB file, found other bytes or none: ${REMEDY}`;
+    const { pages, pageBytes, transaction } = meta;
+    if (bytes >= pages * pageBytes) return undefined;
+    if (areFree({ from: Math.floor(bytes / pageBytes), to: pages }, { ...meta, read })) return undefined; // F2
+    // A writer may have written over the list while it was read: then it has written a meta page, too.
+    if (round === ROUNDS_MAX || newestMeta(read)?.transaction === transaction)
+      return `expected ${pages * pageBytes} bytes, found ${bytes}, cut short: ${REMEDY}`;
   }
 }
 
@@ -67,7 +76,7 @@ const AT = {
 } as const;
 
 /** As LMDB picks it: of the two that there are, the first where both are of one transaction. */
-function newestMeta(read: (at: number, length: number) => Buffer): Meta | undefined {
+function newestMeta(read: File['read']): Meta | undefined {
   const page = read(0, META_BYTES);
   if (!isFirstMeta(page)) return undefined;
   const first = parseMeta(page);
@@ -99,7 +108,6 @@ function parseMeta(page: Buffer): Meta {
   };
 }
 
-/** Fewer bytes where the file ends. */
 function readAt(fd: number, at: number, length: number): Buffer {
   const bytes = Buffer.alloc(length);
   return bytes.subarray(0, readSync(fd, bytes, 0, length, at));
