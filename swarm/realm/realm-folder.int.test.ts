@@ -203,6 +203,52 @@ function withReadOnlyRealm(run: (path: string, roster: RealmRoster) => void): vo
   }
 }
 
+describe('R2: keys that are elsewhere', () => {
+  const bigger = (name: string, agent: string): RealmPlan => ({ realm: 'audit', nodes: [{ name, agents: [agent] }] });
+
+  test.each([
+    ['the operator’s', 'operator'],
+    ['a node’s', 'nodes/two'],
+  ])('%s are not made again, and the realm is what it was', (_, gone) => {
+    using at = folder();
+    const roster = provisionRealm(at.path, PLAN, ports);
+    rmSync(join(at.path, gone), { recursive: true });
+    const before = filesIn(at.path);
+
+    expect(provisionRealm(at.path, PLAN, ports)).toEqual(roster);
+    expect(filesIn(at.path)).toEqual(before);
+  });
+
+  test('are not needed for nodes and agents that are new elsewhere', () => {
+    using at = folder();
+    const roster = provisionRealm(at.path, PLAN, ports);
+    rmSync(join(at.path, 'nodes/two'), { recursive: true });
+
+    const { operator, nodes } = provisionRealm(at.path, bigger('one', 'clerk'), ports);
+
+    expect(operator).toBe(roster.operator);
+    expect(nodes[1]).toEqual(roster.nodes[1]);
+    expect(nodes[0]?.agents.map(({ name }) => name)).toEqual(['audit', 'audit/reporter', 'clerk']);
+  });
+
+  test.each([
+    ['an agent, without its sponsor', 'operator', bigger('one', 'clerk'), /operator.*keys for clerk can be made/],
+    ['an agent at a node that is away', 'nodes/two', bigger('two', 'clerk'), /nodes.two.*keys for clerk can be made/],
+    ['an agent again that is lost', 'nodes/one/agents/audit', PLAN, /agents.audit.*audit can act/],
+  ])('make nobody: %s', (_, gone, plan, message) => {
+    using at = folder();
+    provisionRealm(at.path, PLAN, ports);
+    rmSync(join(at.path, gone), { recursive: true });
+    const before = readFileSync(join(at.path, 'realm.json'), 'utf8');
+
+    expect(() => provisionRealm(at.path, plan, ports)).toThrow(
+      expect.objectContaining({ code: 'realm.keys_elsewhere', message: expect.stringMatching(message) }),
+    );
+    expect(readFileSync(join(at.path, 'realm.json'), 'utf8')).toBe(before);
+    expect(existsSync(join(at.path, gone))).toBe(false);
+  });
+});
+
 describe('provisionRealm, where nothing can be written', () => {
   test('R3: has the realm that is complete, by its plan or a smaller one', () => {
     withReadOnlyRealm((path, roster) => {

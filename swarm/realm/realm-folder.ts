@@ -9,7 +9,8 @@
  *
  * R0. No two agents of a realm have one name on the wire (`wireName`).
  * R1. `realm.json` is written last. A folder without one is completed by the next call, with the keys that are there.
- * R2. What is there is kept: a node or an agent that the plan names and the folder lacks is added, nothing is replaced.
+ * R2. What is there is kept: a node or an agent that the plan names and the folder lacks is added, nothing is replaced. Nor is
+ *     whom `realm.json` names made again: keys of his that are not here are elsewhere, or lost, and nobody else becomes him.
  * R3. One process at a time makes something. Others wait, and find it made. Where all is made nothing is locked or written: the
  *     folder of a realm that is complete may be on a disk that cannot be written.
  */
@@ -64,7 +65,8 @@ export type RealmNode = {
 
 /** Makes what the plan names and the folder lacks (R1, R2). An agent stays at its node: to name it elsewhere is refused. Waits up to
  *  10 s, synchronously, for another process that makes something there (R3); who plans by what is there plans again after that.
- *  @throws {CodedError} `key.*` · `realm.malformed` · `realm.name_taken` · `realm.other_realm` · `realm.busy` · `realm.lock_unusable` */
+ *  @throws {CodedError} `key.*` · `realm.malformed` · `realm.name_taken` · `realm.other_realm` · `realm.busy` · `realm.lock_unusable` ·
+ *   `realm.keys_elsewhere` */
 export function provisionRealm(directory: string, plan: Planned, ports: { clock: Clock; random: Random }): RealmRoster {
   const whole = findWhole(directory, membersOf(directory, plan));
   if (whole !== undefined) return whole;
@@ -182,40 +184,56 @@ const ROSTER_SHAPE = z.strictObject({
   ),
 });
 
-/** Who is in the realm already, and the nodes planned with all their agents. */
-type Members = { readonly realm: Realm; readonly known: RealmRoster['nodes']; readonly wanted: RealmPlan['nodes'] };
+/** The roster as it is, and the nodes planned with all their agents. */
+type Members = { readonly realm: Realm; readonly roster: RealmRoster | undefined; readonly wanted: RealmPlan['nodes'] };
 
 function membersOf(directory: string, planned: Planned): Members {
-  const known = findRoster(directory);
-  const plan = typeof planned === 'function' ? planned(known) : planned;
+  const roster = findRoster(directory);
+  const plan = typeof planned === 'function' ? planned(roster) : planned;
   const realm = realmOf(plan.realm);
-  if (known !== undefined && known.realm !== realm) {
-    throw new CodedError('realm.other_realm', `expected the realm ${realm}, found ${known.realm} in ${directory}`);
+  if (roster !== undefined && roster.realm !== realm) {
+    throw new CodedError('realm.other_realm', `expected the realm ${realm}, found ${roster.realm} in ${directory}`);
   }
-  const nodes = known?.nodes ?? [];
+  const nodes = roster?.nodes ?? [];
   const wanted = plan.nodes.map(({ name, agents }) => {
-    const before = nodes.find((one) => one.name === name)?.agents.map((one) => one.name) ?? [];
+    const before = agentsAt(roster, name);
     return { name, agents: [...before, ...agents.filter((agent) => !before.includes(agent))] }; // (R2)
   });
   const others = nodes.filter((one) => !plan.nodes.some(({ name }) => name === one.name));
   const kept = others.map(({ name, agents }) => ({ name, agents: agents.map((agent) => agent.name) }));
-  if (known !== undefined) checkMoves(known, plan);
+  if (roster !== undefined) checkMoves(roster, plan);
   checkNames([...kept, ...wanted]);
-  return { realm, known: nodes, wanted };
+  return { realm, roster, wanted };
+}
+
+function agentsAt(roster: RealmRoster | undefined, node: string): readonly string[] {
+  return roster?.nodes.find(({ name }) => name === node)?.agents.map(({ name }) => name) ?? [];
+}
+
+/** Whether a node that the roster names has its keys on another machine (R2). */
+function isAway(directory: string, roster: RealmRoster | undefined, node: string): boolean {
+  return roster?.nodes.some(({ name }) => name === node) === true && !existsSync(nodeFolder(directory, node));
 }
 
 /** The roster of a realm that lacks nothing, and says so. */
 function findWhole(directory: string, members: Members): RealmRoster | undefined {
-  const path = join(directory, ROSTER);
+  const { roster, wanted } = members;
+  if (roster === undefined) return undefined;
   const operator = join(directory, 'operator');
-  const folders = members.wanted.flatMap(({ name, agents }) => [
-    nodeFolder(directory, name),
-    ...agents.map((agent) => agentFolder(directory, name, agent)),
-  ]);
-  if (![path, operator, join(operator, TOOLS), ...folders].every((one) => existsSync(one))) return undefined;
-  readKeyFile(join(operator, 'sponsor.key'), 'sponsor'); // who could have read it is told at each start
-  const roster = rosterFromKeys(directory, members);
-  return readFileSync(path, 'utf8') === textOf(roster) ? roster : undefined;
+  const isHere = existsSync(operator);
+  if (isHere && !existsSync(join(operator, TOOLS))) return undefined;
+  for (const { name, agents } of wanted) {
+    const known = agentsAt(roster, name);
+    const lacks = isAway(directory, roster, name)
+      ? agents.some((agent) => !known.includes(agent))
+      : [nodeFolder(directory, name), ...agents.map((agent) => agentFolder(directory, name, agent))].some(
+          (folder) => !existsSync(folder),
+        );
+    if (lacks) return undefined;
+  }
+  if (isHere) readKeyFile(join(operator, 'sponsor.key'), 'sponsor'); // who could have read it is told at each start
+  const whole = rosterFromKeys(directory, members);
+  return readFileSync(join(directory, ROSTER), 'utf8') === textOf(whole) ? whole : undefined;
 }
 
 /** R3. Waits for whoever has it, synchronously. @throws {CodedError} `realm.busy` · `realm.lock_unusable` */
@@ -227,37 +245,55 @@ export function lockRealm(directory: string, waitMs: number): Disposable {
   throw new CodedError('realm.busy', message, { retryable: true });
 }
 
-/** Makes the keys that are not there. */
-function makeKeys(directory: string, { wanted }: Members, ports: { clock: Clock; random: Random }): void {
+/** Makes the keys of those who are new. @throws {CodedError} `realm.keys_elsewhere` (R2) */
+function makeKeys(directory: string, { roster, wanted }: Members, ports: { clock: Clock; random: Random }): void {
   const { random } = ports;
   const operator = join(directory, 'operator');
-  if (!existsSync(operator)) createKeyFolder(operator, { kind: 'operator' }, random);
-  const sponsor = readKeyFile(join(operator, 'sponsor.key'), 'sponsor');
+  if (roster === undefined && !existsSync(operator)) createKeyFolder(operator, { kind: 'operator' }, random);
+  const sponsor = existsSync(operator) ? readKeyFile(join(operator, 'sponsor.key'), 'sponsor') : undefined;
   const tools = join(operator, TOOLS);
-  if (!existsSync(tools)) writeKeyFile(tools, { purpose: 'login', pair: generateKeyPair(random) }, random);
+  if (sponsor !== undefined && !existsSync(tools)) {
+    writeKeyFile(tools, { purpose: 'login', pair: generateKeyPair(random) }, random);
+  }
   for (const { name, agents } of wanted) {
     const folder = nodeFolder(directory, name);
+    const known = agentsAt(roster, name);
+    if (isAway(directory, roster, name)) {
+      const [fresh] = agents.filter((agent) => !known.includes(agent));
+      if (fresh !== undefined) throw elsewhere(folder, `keys for ${fresh} can be made`);
+      continue;
+    }
     mkdirSync(join(directory, 'nodes'), { recursive: true, mode: 0o700 });
     if (!existsSync(folder)) createKeyFolder(folder, { kind: 'node' }, random);
     mkdirSync(join(folder, 'agents'), { recursive: true, mode: 0o700 });
     for (const agent of agents) {
       const place = agentFolder(directory, name, agent);
-      if (!existsSync(place)) createAgentFolder(place, { name: wireName(agent), sponsor }, ports);
+      if (existsSync(place)) continue;
+      if (known.includes(agent)) throw elsewhere(place, `${agent} can act`);
+      if (sponsor === undefined) throw elsewhere(operator, `keys for ${agent} can be made`);
+      createAgentFolder(place, { name: wireName(agent), sponsor }, ports);
     }
   }
 }
 
+function elsewhere(folder: string, what: string): CodedError {
+  const message = `expected the keys that ${ROSTER} names in ${folder}, so that ${what}, found none: bring them back from where they are`;
+  return new CodedError('realm.keys_elsewhere', message);
+}
+
 /** What the keys say that are there, of the nodes planned; of the others what is known. Who was there first stays there. */
-function rosterFromKeys(directory: string, { realm, known, wanted }: Members): RealmRoster {
-  const planned = wanted.map(({ name, agents }) => {
+function rosterFromKeys(directory: string, { realm, roster, wanted }: Members): RealmRoster {
+  const here = wanted.filter(({ name }) => !isAway(directory, roster, name));
+  const planned = here.map(({ name, agents }) => {
     const { did, keys } = readKeyFolder(nodeFolder(directory, name));
     const told = agents.map((agent) => ({ name: agent, did: readKeyFolder(agentFolder(directory, name, agent)).did }));
     return { name, did, login: keys.get('login.key')?.key ?? did, agents: told };
   });
-  const nodes = new Map([...known, ...planned].map((node) => [node.name, node]));
-  const operatorLogin = formatDidKey(readKeyFile(join(directory, 'operator', TOOLS), 'login').publicKey);
-  const { did } = readKeyFolder(join(directory, 'operator'));
-  return { realm, operator: did, operatorLogin, nodes: [...nodes.values()] };
+  const nodes = [...new Map([...(roster?.nodes ?? []), ...planned].map((node) => [node.name, node])).values()];
+  const operator = join(directory, 'operator');
+  if (roster !== undefined && !existsSync(operator)) return { ...roster, nodes };
+  const operatorLogin = formatDidKey(readKeyFile(join(operator, TOOLS), 'login').publicKey);
+  return { realm, operator: readKeyFolder(operator).did, operatorLogin, nodes };
 }
 
 function textOf(roster: RealmRoster): string {
