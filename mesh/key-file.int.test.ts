@@ -10,13 +10,14 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { formatDidKey } from '../runtime/codec/did-key.ts';
 import { generateKeyPair, seedOf } from '../runtime/codec/ed25519.ts';
 import { toBase64url } from '../runtime/core/bytes.ts';
 import { systemRandom } from '../runtime/core/system.ts';
+import { asUser, testAsRoot } from '../runtime/core/users.fixture.ts';
 import { inspectKeyFile, readKeyFile, writeKeyFile } from './key-file.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'ringmesh-keys-'));
@@ -66,8 +67,7 @@ test('K1: a link, a folder and a pipe are not used, and nobody waits for a pipe'
   }
 });
 
-const isRoot = process.getuid?.() === 0;
-test.skipIf(!isRoot)('K1: a file of another user is not used (skipped: only root can give a file away)', () => {
+testAsRoot('K1: a file of another user is not used', () => {
   writeKeyFile(at('foreign'), { purpose: 'login', pair }, systemRandom);
   chownSync(at('foreign'), 12_345, 12_345);
   expect(() => readKeyFile(at('foreign'), 'login')).toThrow(coded('key.exposed'));
@@ -75,16 +75,19 @@ test.skipIf(!isRoot)('K1: a file of another user is not used (skipped: only root
 
 /** As containers run that are given a user by number. */
 const NAMELESS = 54_321;
-test.skipIf(!isRoot)('a user of no name reads his key files (skipped: only root can become one)', () => {
-  chownSync(directory, NAMELESS, NAMELESS);
-  process.seteuid?.(NAMELESS);
-  try {
-    writeKeyFile(at('nameless'), { purpose: 'login', pair }, systemRandom);
-    expect(readKeyFile(at('nameless'), 'login').publicKey).toEqual(pair.publicKey);
-  } finally {
-    process.seteuid?.(0);
-    chownSync(directory, 0, 0);
-  }
+testAsRoot('a user of no name reads his key files, and finds out by himself whose they are', () => {
+  const folder = at('nameless');
+  mkdirSync(folder);
+  for (const path of [directory, folder]) chownSync(path, NAMELESS, NAMELESS);
+
+  asUser(NAMELESS, () => {
+    expect(() => userInfo()).toThrow(coded('ERR_SYSTEM_ERROR')); // the machine knows no name for him
+    const own = join(folder, 'own');
+    writeKeyFile(own, { purpose: 'login', pair }, systemRandom);
+    expect(readKeyFile(own, 'login').publicKey).toEqual(pair.publicKey);
+    expect(inspectKeyFile(own).flaw).toBeUndefined();
+  });
+  chownSync(directory, 0, 0);
 });
 
 test('a key file tells what it is to who has no passphrase', () => {

@@ -45,6 +45,8 @@ describeWith('strace', 'a node', () => {
     const [strace = '', ...options] = CALLS_TRACED;
     spawnSync(strace, [...options, '-o', record, process.execPath, '-e', code], { timeout: 30_000 });
 
-    expect(calledIn(readFileSync(record, 'utf8'))).toEqual([expect.stringMatching(address)]);
+    const called = calledIn(readFileSync(record, 'utf8'));
+    expect(called.length).toBeGreaterThan(0); // a machine may have several name servers
+    for (const one of called) expect(one).toMatch(address);
   });
 });

@@ -4,6 +4,7 @@ import {
   mkdtempDisposableSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -11,7 +12,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { createKeyFolder, readKeyFolder } from '../../mesh/key-folder.ts';
 import { systemClock, systemRandom } from '../../runtime/core/system.ts';
+import { ownWithoutPrivileges, withoutPrivileges } from '../../runtime/core/users.fixture.ts';
 import {
   openRealmNode,
   provisionRealm,
@@ -20,7 +23,6 @@ import {
   readRoster,
   wireName,
 } from './realm-folder.ts';
-import { ownWithoutPrivileges, withoutPrivileges } from './without-privileges.fixture.ts';
 
 const PLAN: RealmPlan = {
   realm: 'audit',
@@ -246,6 +248,39 @@ describe('R2: keys that are elsewhere', () => {
     );
     expect(readFileSync(join(at.path, 'realm.json'), 'utf8')).toBe(before);
     expect(existsSync(join(at.path, gone))).toBe(false);
+  });
+});
+
+describe('whose keys are lost', () => {
+  test('is made anew once realm.json names him no longer, and nobody else is', () => {
+    using at = folder();
+    const { nodes, ...roster } = provisionRealm(at.path, PLAN, ports);
+    rmSync(join(at.path, 'nodes/two'), { recursive: true });
+    const left = { schema: 'ringmesh.realm/1', ...roster, nodes: nodes.slice(0, 1) };
+    writeFileSync(join(at.path, 'realm.json'), JSON.stringify(left));
+
+    const after = provisionRealm(at.path, PLAN, ports);
+
+    expect({ ...after, nodes: after.nodes.slice(0, 1) }).toEqual({ ...roster, nodes: nodes.slice(0, 1) });
+    expect(after.nodes[1]).toMatchObject({ name: 'two', agents: [{ name: 'audit/researcher/1' }] });
+    expect(after.nodes[1]?.did).not.toBe(nodes[1]?.did);
+  });
+
+  test('is whoever has another folder of keys in that place, which the roster then says', () => {
+    using at = folder();
+    const before = provisionRealm(at.path, PLAN, ports);
+    const place = join(at.path, 'nodes/two');
+    createKeyFolder(`${place}.new`, { kind: 'node' }, systemRandom);
+    renameSync(join(place, 'agents'), `${place}.new/agents`);
+    rmSync(place, { recursive: true });
+    renameSync(`${place}.new`, place);
+
+    const { nodes, ...roster } = provisionRealm(at.path, PLAN, ports);
+
+    expect({ ...roster, nodes: nodes.slice(0, 1) }).toEqual({ ...before, nodes: before.nodes.slice(0, 1) });
+    expect(nodes[1]).toMatchObject({ name: 'two', did: readKeyFolder(place).did, agents: before.nodes[1]?.agents });
+    expect(nodes[1]?.did).not.toBe(before.nodes[1]?.did);
+    expect(readRoster(at.path).nodes).toEqual(nodes);
   });
 });
 

@@ -215,6 +215,14 @@ function isAway(directory: string, roster: RealmRoster | undefined, node: string
   return roster?.nodes.some(({ name }) => name === node) === true && !existsSync(nodeFolder(directory, node));
 }
 
+/** Whether keys are to be made at a node; of one that is away only new agents' are. */
+function lacksKeys(directory: string, roster: RealmRoster, { name, agents }: RealmPlan['nodes'][number]): boolean {
+  const known = agentsAt(roster, name);
+  if (isAway(directory, roster, name)) return agents.some((agent) => !known.includes(agent));
+  const folders = [nodeFolder(directory, name), ...agents.map((agent) => agentFolder(directory, name, agent))];
+  return !folders.every((folder) => existsSync(folder));
+}
+
 /** The roster of a realm that lacks nothing, and says so. */
 function findWhole(directory: string, members: Members): RealmRoster | undefined {
   const { roster, wanted } = members;
@@ -222,15 +230,7 @@ function findWhole(directory: string, members: Members): RealmRoster | undefined
   const operator = join(directory, 'operator');
   const isHere = existsSync(operator);
   if (isHere && !existsSync(join(operator, TOOLS))) return undefined;
-  for (const { name, agents } of wanted) {
-    const known = agentsAt(roster, name);
-    const lacks = isAway(directory, roster, name)
-      ? agents.some((agent) => !known.includes(agent))
-      : [nodeFolder(directory, name), ...agents.map((agent) => agentFolder(directory, name, agent))].some(
-          (folder) => !existsSync(folder),
-        );
-    if (lacks) return undefined;
-  }
+  if (wanted.some((node) => lacksKeys(directory, roster, node))) return undefined;
   if (isHere) readKeyFile(join(operator, 'sponsor.key'), 'sponsor'); // who could have read it is told at each start
   const whole = rosterFromKeys(directory, members);
   return readFileSync(join(directory, ROSTER), 'utf8') === textOf(whole) ? whole : undefined;
@@ -277,7 +277,8 @@ function makeKeys(directory: string, { roster, wanted }: Members, ports: { clock
 }
 
 function elsewhere(folder: string, what: string): CodedError {
-  const message = `expected the keys that ${ROSTER} names in ${folder}, so that ${what}, found none: bring them back from where they are`;
+  const expected = `expected the keys that ${ROSTER} names in ${folder}, so that ${what}, found none`;
+  const message = `${expected}: bring them back, or, if they are lost, take them out of ${ROSTER}`;
   return new CodedError('realm.keys_elsewhere', message);
 }
 

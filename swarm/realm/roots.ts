@@ -5,10 +5,9 @@
  *
  * O1. None is signed where one that says the same is there and has time left: a restart gives nobody anything. Without a
  *     budget a new one takes over when half of the time is over; with one only when it has ended, or else a restart would
- *     give twice as much.
+ *     give twice as much. A node that runs signs none with a budget: it would give again and again what was meant once.
  * O2. What was revoked, as the realm's folder (`taken-back.ts`) or whoever asks knows, is not given again, as long as the file
  *     names it as it was.
- *     A running node signs none with a budget: it would give again and again what was meant once.
  * O3. Only who has the operator's key signs. A node needs its own folder, and no more.
  * O4. One process at a time signs, under the realm's lock (R3). A node that runs does not wait for it: it looks again later.
  */

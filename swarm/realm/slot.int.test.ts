@@ -8,9 +8,9 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { hasCode } from '../../runtime/core/errors.ts';
+import { withoutPrivileges } from '../../runtime/core/users.fixture.ts';
 import { APART, testApart } from './apart.fixture.ts';
 import { claimAll, claimSlot } from './slot.ts';
-import { withoutPrivileges } from './without-privileges.fixture.ts';
 
 const HOLDER = fileURLToPath(new URL('./slot-holder.fixture.ts', import.meta.url));
 

@@ -3,6 +3,7 @@ import { mkdtempDisposableSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { Cid } from '../../runtime/codec/cid.ts';
 import { ManualClock, seededRandom } from '../../runtime/core/simulation.ts';
 import { MemoryWorld } from '../../runtime/log/memory-log.ts';
 import type { NodeAuthority } from '../authority/node-authority.ts';
@@ -16,6 +17,11 @@ import { Given } from './given.ts';
 const HOUR_MS = 3_600_000;
 const MAIL: RootTerms = { command: '/tool/mail', where: [], depth: 1, ceiling: 1000, budget: {}, forMs: HOUR_MS };
 const PAY: RootTerms = { ...MAIL, command: '/tool/pay', budget: { cents: 500 } };
+
+function unwrapped<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('expected a desk that has started');
+  return value;
+}
 
 /** A node that is all of its realm, and what it was given; the clock moves when told. */
 class Desk implements AsyncDisposable {
@@ -40,13 +46,11 @@ class Desk implements AsyncDisposable {
   }
 
   get given(): Given {
-    if (this.#given === undefined) throw new Error('expected to have started');
-    return this.#given;
+    return unwrapped(this.#given);
   }
 
   get authority(): NodeAuthority {
-    if (this.#authority === undefined) throw new Error('expected to have started');
-    return this.#authority;
+    return unwrapped(this.#authority);
   }
 
   async start(): Promise<this> {
@@ -72,11 +76,14 @@ class Desk implements AsyncDisposable {
     }
   }
 
+  get roots(): readonly Cid[] {
+    return this.authority.delegations.to(unwrapped(this.authority.didOf('desk')));
+  }
+
   /** The commands that its agent may still give, each once. */
   get standing(): readonly string[] {
     const { authority, clock } = this;
-    const did = authority.didOf('desk') ?? '';
-    const links = authority.delegations.to(did as never).map((cid) => authority.delegations.chain(cid)?.[0]);
+    const links = this.roots.map((cid) => authority.delegations.chain(cid)?.[0]);
     const live = links.filter((link) => link !== undefined && link.claims.exp * 1000 > clock.now());
     return [...new Set(live.map((link) => link?.claims.cmd ?? ''))].sort();
   }
@@ -119,8 +126,10 @@ test('G1: without the key, what the operator signed elsewhere is taken in within
   renameSync(`${operator}.away`, operator);
   expect(await desk.signElsewhere()).toBe(1);
   renameSync(operator, `${operator}.away`);
-  await desk.pass(HOUR_MS / 4);
+  await desk.pass(60_000);
+  expect(desk.given.until).toBeGreaterThan(desk.clock.now() + HOUR_MS / 2);
 
+  await desk.pass(HOUR_MS / 4);
   expect(desk.standing).toEqual(['/tool/mail']);
   expect(desk.given.until).toBeGreaterThan(desk.clock.now());
 });
@@ -156,8 +165,7 @@ test('G2: a budget that the operator signs anew is taken in by the node that run
 
 test('what the operator took back is not given again', async () => {
   await using desk = await new Desk(MAIL).start();
-  const [root] = desk.authority.delegations.to(desk.authority.didOf('desk') as never);
-  if (root === undefined) throw new Error('expected a root');
+  const root = unwrapped(desk.roots[0]);
   const operator = Operator.ofRealm(desk.directory, { clock: desk.clock, random: desk.random });
   expect(desk.authority.revoke(operator.revocation(root, 'no longer')).ok).toBe(true);
   await desk.pass(3 * HOUR_MS);
@@ -177,6 +185,23 @@ test('G3: what goes wrong is told once, and what was mended is taken in', async 
   await desk.pass(HOUR_MS);
   expect(desk.standing).toEqual(['/tool/mail']);
   expect(desk.troubles).toHaveLength(1);
+});
+
+test('G3: where nothing can be signed, what the operator signed elsewhere is taken in all the same', async () => {
+  await using desk = await new Desk(MAIL).start();
+  const key = join(desk.directory, 'operator/operator.key');
+  const good = readFileSync(key);
+  await desk.pass(HOUR_MS / 2 - 60_000);
+  writeFileSync(key, 'no key\n');
+  await desk.pass(HOUR_MS / 4);
+  expect(desk.troubles).toEqual([expect.stringMatching(/^what the file gives was not renewed: key\.malformed: /)]);
+
+  writeFileSync(key, good);
+  expect(await desk.signElsewhere()).toBe(1);
+  writeFileSync(key, 'no key\n');
+  await desk.pass(HOUR_MS / 2);
+
+  expect(desk.standing).toEqual(['/tool/mail']);
 });
 
 test('after its end it looks no more', async () => {

@@ -5,7 +5,8 @@
  *     taken in when somebody who has it has put it beside the node's keys (`ringmesh keys realm`).
  * G2. A running node signs no budget anew: what was meant once would be given again and again. A start does; and what the
  *     operator signs meanwhile is taken in as in G1.
- * G3. What goes wrong is told once, and tried again a minute later. What stands goes on until it ends.
+ * G3. What goes wrong is told once, and tried again a minute later. What stands goes on until it ends, and what others have signed
+ *     is taken in though nothing can be signed here.
  */
 import type { Delegation } from '../../mesh/delegation/delegation.ts';
 import type { Cid } from '../../runtime/codec/cid.ts';
@@ -40,7 +41,8 @@ export class Given implements AsyncDisposable {
   #outlook: Outlook;
   /** The tokens as they lay there when they were last read. */
   #text: string;
-  #told = '';
+  /** What went wrong at the last look. */
+  #troubles: ReadonlySet<string> = new Set();
   #timer: Disposable | undefined;
   #looking: Promise<void> = Promise.resolve();
   #isOver = false;
@@ -92,21 +94,25 @@ export class Given implements AsyncDisposable {
   }
 
   async #look(): Promise<void> {
-    const { clock, trouble } = this.#parts;
-    try {
-      const isDue = clock.now() >= (this.#outlook.renewAt ?? Number.POSITIVE_INFINITY);
-      if (isDue) await mint(this.#parts, 'running');
-      const text = textOf(this.#parts);
-      if (isDue || text !== this.#text) {
-        this.#outlook = (await learn(this.#parts)).outlook;
-        this.#text = text;
+    const { realm, clock, trouble } = this.#parts;
+    const troubles = new Set<string>();
+    const attempt = async (work: () => Promise<unknown>): Promise<void> => {
+      try {
+        await work();
+      } catch (error) {
+        troubles.add(`${hasCode(error) ? `${error.code}: ` : ''}${messageOf(error)}`);
       }
-      this.#told = '';
-    } catch (error) {
-      const told = `${hasCode(error) ? `${error.code}: ` : ''}${messageOf(error)}`;
-      if (told !== this.#told) trouble(`what the file gives was not renewed: ${told}`);
-      this.#told = told;
-    }
+    };
+    const isDue = hasOperator(realm.directory) && clock.now() >= (this.#outlook.renewAt ?? Number.POSITIVE_INFINITY);
+    if (isDue) await attempt(() => mint(this.#parts, 'running'));
+    await attempt(async () => {
+      const text = textOf(this.#parts);
+      if (!isDue && text === this.#text) return;
+      this.#outlook = (await learn(this.#parts)).outlook;
+      this.#text = text;
+    });
+    for (const one of troubles) if (!this.#troubles.has(one)) trouble(`what the file gives was not renewed: ${one}`);
+    this.#troubles = troubles;
   }
 }
 
