@@ -89,8 +89,8 @@ export class LmdbStore implements LogStore {
     await env.close();
   }
 
-  /** @throws `log.not_found` · `log.damaged` · `log.old_format` to be read, it has to be opened for writing first · `log.locked`
-   *  another process writes, or may */
+  /** @throws `log.not_found` · `log.no_access` · `log.damaged` · `log.old_format` to be read, it has to be opened for writing
+   *  first · `log.locked` another process writes, or may */
   static open(directory: string, access: LmdbAccess): LmdbStore {
     if (!existsSync(join(directory, 'data.mdb')))
       throw new CodedError('log.not_found', `expected a log in ${directory}, found none`);

@@ -1,9 +1,10 @@
 /** A `data.mdb` that was cut short is said to be, and never ends who opens it; and no file that is whole is said to be. */
-import { cpSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, cpSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { hasCode } from '../core/errors.ts';
 import { systemClock } from '../core/system.ts';
+import { withoutPrivileges } from '../core/users.fixture.ts';
 import { editTables, fill, type TestDirectory, testDirectory } from './directory.fixture.ts';
 import { event, write } from './event.fixture.ts';
 import { settle } from './event-log.contract.ts';
@@ -188,6 +189,18 @@ test.each<[string, (bytes: Buffer) => unknown]>([
   await expect(openReader(at.directory, systemClock)).rejects.toMatchObject(DAMAGED);
   await expect(at.open()).rejects.toMatchObject(DAMAGED);
   expect(readFileSync(file).equals(bytes)).toBe(true);
+});
+
+test('a file that this user may not read is no damage, and is said to be his to be let read', async () => {
+  using at = await filled();
+  const file = fileOf(at.directory);
+  for (const folder of [at.path, at.directory, dirname(file)]) chmodSync(folder, 0o755);
+  chmodSync(file, 0o000);
+  withoutPrivileges(() => {
+    expect(() => LmdbStore.open(dirname(file), { mode: 'read' })).toThrow(
+      expect.objectContaining({ code: 'log.no_access', message: expect.stringContaining(file) }),
+    );
+  });
 });
 
 test('a file that another process makes longer is never found cut short', async () => {

@@ -18,15 +18,26 @@
  */
 import { Buffer } from 'node:buffer';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { CodedError, hasCode } from '../core/errors.ts';
 import { areFree, PAGE_HEADER_BYTES } from './free-list.ts';
 
-/** What is wrong with a file, in words; `undefined` where LMDB may have it. */
+/** What is wrong with a file, in words; `undefined` where LMDB may have it. @throws {CodedError} `log.no_access` */
 export function faultOfFile(path: string): string | undefined {
-  const fd = openSync(path, 'r');
+  const fd = openToRead(path);
   try {
     return faultOf({ read: (at, length) => readAt(fd, at, length), length: () => fstatSync(fd).size });
   } finally {
     closeSync(fd);
+  }
+}
+
+function openToRead(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    if (!hasCode(error, 'EACCES') && !hasCode(error, 'EPERM')) throw error;
+    // biome-ignore lint/style/useErrorCause: the cause is there, as the third argument.
+    throw new CodedError('log.no_access', `expected this user to be allowed to read ${path}`, { cause: error });
   }
 }
 
